@@ -1,0 +1,133 @@
+"""What a backend hands out and takes in: plain records, as they also appear in `--json` and over HTTP."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from penstock.run_names import run_name
+
+
+class Record(BaseModel):
+    """A record: immutable, and tolerant of fields that a newer backend adds."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class StateRecord(Record):
+    """The state of a run: type, message, and when it was taken up (UTC); `data` is `State.serialize()`."""
+
+    type: str
+    message: str | None = None
+    timestamp: datetime
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class Project(Record):
+    """A group of flows."""
+
+    id: str
+    name: str
+    description: str = ""
+    created: datetime
+    flows: int = 0
+
+
+class RegisteredFlow(Record):
+    """One version of a registered flow; `spec` is its `FlowSpec` as JSON."""
+
+    id: str
+    name: str
+    project: str
+    version: int
+    created: datetime
+    archived: bool = False
+    schedule_active: bool = True
+    idempotency_key: str | None = None
+    labels: list[str] = Field(default_factory=list)
+    spec: dict[str, Any] = Field(default_factory=dict)
+
+
+class FlowRun(Record):
+    """One run of a registered flow, over all its attempts."""
+
+    id: str
+    name: str = Field(default_factory=run_name)
+    project: str
+    flow: str
+    version: int
+    state: StateRecord
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    labels: list[str] = Field(default_factory=list)
+    scheduled_time: datetime | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    attempt: int = 1
+    agent: str | None = None
+    parent: str | None = None
+    executor: dict[str, Any] | None = None
+
+
+class TaskRun(Record):
+    """One run of a task, or of one mapped child of it, in a flow run."""
+
+    id: str
+    flow_run: str
+    name: str
+    slug: str
+    map_index: int | None = None
+    attempt: int = 1
+    state: StateRecord
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+
+
+class Log(Record):
+    """A line that a run logged; `sequence` counts from 1 within an attempt."""
+
+    sequence: int
+    attempt: int = 1
+    timestamp: datetime
+    level: str
+    logger: str
+    message: str
+    task: str | None = None
+
+
+class Agent(Record):
+    """An agent that has asked for work."""
+
+    id: str
+    name: str
+    labels: list[str] = Field(default_factory=list)
+    last_seen: datetime
+    version: str = ""
+
+
+class Claim(Record):
+    """A run that an agent may start now, and alone, as long as it renews the lease under *fence*."""
+
+    run: FlowRun
+    fence: int
+    lease_expires: datetime
+    spec: dict[str, Any]
+
+
+class Heartbeat(Record):
+    """The answer to a heartbeat: until when the lease holds, and what the agent is asked to do."""
+
+    lease_expires: datetime
+    command: Literal["continue", "cancel"] = "continue"
+
+
+class StateReport(BaseModel):
+    """A state to take up: of the flow run if `slug` is None, else of that task or mapped child."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: dict[str, Any]
+    timestamp: datetime
+    slug: str | None = None
+    name: str | None = None
+    map_index: int | None = None
+    attempt: int = 1

@@ -1,0 +1,66 @@
+"""The time, as every part of penstock reads it: real unless a test puts another clock in its place."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What a clock does: say the wall time in UTC, say a monotonic time, and wait."""
+
+    def now(self) -> datetime:
+        """Return the wall time, in UTC."""
+
+    def monotonic(self) -> float:
+        """Return seconds since an arbitrary moment; never goes back."""
+
+    def sleep(self, seconds: float) -> None:
+        """Return after *seconds*; at once if that is not positive."""
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    def now(self) -> datetime:
+        """Return the wall time, in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return `time.monotonic()`, in seconds."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep for *seconds*."""
+        if seconds > 0:
+            time.sleep(seconds)
+
+
+_clock: Clock = SystemClock()
+
+
+def now() -> datetime:
+    """Return the wall time, in UTC."""
+    return _clock.now()
+
+
+def monotonic() -> float:
+    """Return seconds since an arbitrary moment; never goes back."""
+    return _clock.monotonic()
+
+
+def sleep(seconds: float) -> None:
+    """Return after *seconds*; at once if that is not positive."""
+    _clock.sleep(seconds)
+
+
+@contextmanager
+def use(clock: Clock) -> Iterator[Clock]:
+    """Read the time from *clock* inside the block, in every thread of this process."""
+    global _clock  # noqa: PLW0603 - the one place where the process's clock is exchanged
+    previous, _clock = _clock, clock
+    try:
+        yield clock
+    finally:
+        _clock = previous

@@ -1,0 +1,149 @@
+"""What a running task can ask about itself and its run: `penstock.context.get("flow_name")`.
+
+A context is a stack of frames, one per run and one per task, kept in a context variable: threads and
+coroutines see their own. A frame may hold *lazy* values, functions that are called when first asked for,
+so that a task which asks for nothing pays for nothing.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from typing import Any, Final
+
+
+class Frame:
+    """Values of one level, over those of the level below it."""
+
+    __slots__ = ("below", "lazy", "values")
+
+    def __init__(
+        self,
+        values: dict[str, Any],
+        below: "Frame | None" = None,
+        lazy: Mapping[str, Callable[["Frame"], Any]] | None = None,
+    ) -> None:
+        """Hold *values* over the frame *below*; *lazy* functions are called with the frame they serve."""
+        self.values = values
+        self.below = below
+        self.lazy = lazy
+
+    def find(self, key: str) -> Any:
+        """Return the nearest value of *key*, or raise KeyError."""
+        frame: Frame | None = self
+        while frame is not None:
+            if key in frame.values:
+                return frame.values[key]
+            if frame.lazy is not None and key in frame.lazy:
+                value = frame.values[key] = frame.lazy[key](self)
+                return value
+            frame = frame.below
+        raise KeyError(key)
+
+    def keys(self) -> set[str]:
+        """Return the names of all values, lazy ones included."""
+        names: set[str] = set()
+        frame: Frame | None = self
+        while frame is not None:
+            names.update(frame.values, frame.lazy or ())
+            frame = frame.below
+        return names
+
+
+_EMPTY: Final = Frame({})
+_frame: Final[ContextVar[Frame]] = ContextVar("penstock_context", default=_EMPTY)
+active_flow: Final[ContextVar[Any]] = ContextVar("penstock_active_flow", default=None)
+"""The flow whose `with` block this code stands in, or None; read at every call of a task."""
+
+
+def current() -> Frame:
+    """Return the frame in force here."""
+    return _frame.get()
+
+
+def enter(frame: Frame) -> Token[Frame]:
+    """Put *frame* in force here; give the token to `leave`."""
+    return _frame.set(frame)
+
+
+def leave(token: Token[Frame]) -> None:
+    """Put back what was in force before `enter`."""
+    _frame.reset(token)
+
+
+class Context:
+    """The values of the run and task this code runs in, as a read-only mapping with attributes.
+
+    Called with keyword arguments it is a context manager that adds them for a block.
+    """
+
+    __slots__ = ()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of *key*, or *default* if nothing of that name is set here."""
+        try:
+            return _frame.get().find(key)
+        except KeyError:
+            return default
+
+    def __getitem__(self, key: str) -> Any:
+        """Return the value of *key*, or raise KeyError."""
+        return _frame.get().find(key)
+
+    def __getattr__(self, key: str) -> Any:
+        """Return the value of *key*, or raise AttributeError."""
+        try:
+            return _frame.get().find(key)
+        except KeyError:
+            known = ", ".join(sorted(self)) or "nothing"
+            message = f"penstock.context has no {key!r} here; it holds {known}"
+            raise AttributeError(message) from None
+
+    def __contains__(self, key: object) -> bool:
+        """Return whether *key* is set here."""
+        return key in _frame.get().keys()  # noqa: SIM118 - a Frame is not a mapping
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names that are set here."""
+        return iter(_frame.get().keys())
+
+    def __len__(self) -> int:
+        """Return how many names are set here."""
+        return len(_frame.get().keys())
+
+    def keys(self) -> set[str]:
+        """Return the names that are set here."""
+        return _frame.get().keys()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all values that are set here, computing the lazy ones."""
+        frame = _frame.get()
+        return {key: frame.find(key) for key in frame.keys()}  # noqa: SIM118 - a Frame is not a mapping
+
+    @contextmanager
+    def __call__(self, values: Mapping[str, Any] | None = None, /, **more: Any) -> Iterator["Context"]:
+        """Add *values* and keyword arguments to the context inside the block."""
+        token = _frame.set(Frame({**(values or {}), **more}, _frame.get()))
+        try:
+            yield self
+        finally:
+            _frame.reset(token)
+
+    def __repr__(self) -> str:
+        """Name the values without computing any."""
+        return f"<Context: {', '.join(sorted(self)) or 'empty'}>"
+
+    def __reduce__(self) -> str:
+        """Refuse to be pickled: a context belongs to where it runs."""
+        message = "penstock.context cannot be pickled; take the values a task needs as its inputs"
+        raise TypeError(message)
+
+
+context: Final = Context()
+
+
+@contextmanager
+def tags(*names: str) -> Iterator[set[str]]:
+    """Add *names* to the tags of every task made inside the block."""
+    together = set(names) | set(context.get("tags", ()))
+    with context(tags=together):
+        yield together

@@ -1,0 +1,144 @@
+"""Dependencies between tasks, and the marks that say how a value passes along one."""
+
+import keyword
+from typing import TYPE_CHECKING, Any, Final
+
+from penstock import errors
+
+if TYPE_CHECKING:
+    from penstock.tasks import Task
+
+
+class Edge:
+    """The downstream task waits for the upstream one and, with a key, takes its value as that input."""
+
+    __slots__ = ("downstream_task", "flattened", "key", "mapped", "upstream_task")
+
+    def __init__(
+        self,
+        upstream_task: "Task",
+        downstream_task: "Task",
+        key: str | None = None,
+        *,
+        mapped: bool = False,
+        flattened: bool = False,
+    ) -> None:
+        """Make an edge; raises FlowError for a task that waits for itself or a key that is no argument name."""
+        if upstream_task is downstream_task:
+            message = f"{upstream_task!r} cannot depend on itself"
+            raise errors.CycleError(message)
+        if key is not None and (not key.isidentifier() or keyword.iskeyword(key)):
+            message = f"{key!r} cannot be the name of an input of {downstream_task!r}: it is not a valid argument name"
+            raise errors.FlowError(message)
+        self.upstream_task = upstream_task
+        self.downstream_task = downstream_task
+        self.key = key
+        self.mapped = mapped
+        self.flattened = flattened
+
+    @property
+    def tasks(self) -> "set[Task]":
+        """Both ends."""
+        return {self.upstream_task, self.downstream_task}
+
+    def _identity(self) -> tuple[object, ...]:
+        return (self.upstream_task, self.downstream_task, self.key, self.mapped, self.flattened)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare all five parts."""
+        return self._identity() == other._identity() if isinstance(other, Edge) else NotImplemented
+
+    def __hash__(self) -> int:
+        """Hash all five parts."""
+        return hash(self._identity())
+
+    def __repr__(self) -> str:
+        """Show both ends and the key."""
+        key = f" as {self.key}" if self.key else ""
+        return f"<Edge: {self.upstream_task.name} to {self.downstream_task.name}{key}>"
+
+
+class EdgeAnnotation:
+    """A value with the marks of the edge it will pass along; None leaves a mark to the call."""
+
+    __slots__ = ("flattened", "mapped", "value")
+
+    def __init__(self, value: Any, *, mapped: bool | None = None, flattened: bool = False) -> None:
+        """Mark *value*; a value that is marked already keeps its other marks."""
+        inner = value if isinstance(value, EdgeAnnotation) else None
+        self.value: Any = inner.value if inner else value
+        self.mapped: bool | None = mapped if mapped is not None else inner.mapped if inner else None
+        self.flattened: bool = flattened or bool(inner and inner.flattened)
+
+
+def mapped(value: Any) -> EdgeAnnotation:
+    """Let a task run once for each item of *value*."""
+    return EdgeAnnotation(value, mapped=True)
+
+
+def unmapped(value: Any) -> EdgeAnnotation:
+    """Give *value* whole to every child of a mapped task."""
+    return EdgeAnnotation(value, mapped=False)
+
+
+def flatten(value: Any) -> EdgeAnnotation:
+    """Take one level of nesting out of *value* before it passes."""
+    return EdgeAnnotation(value, flattened=True)
+
+
+MAPPED: Final = 1
+FLATTENED: Final = 2
+
+
+class Binding:
+    """What one task of a flow is bound to, as the call wrote it down; edges are derived from it when asked for.
+
+    `values` holds tasks and constants, under `keys`, or in the order of the task's inputs if `keys` is None; `after`
+    holds the tasks that are only waited for. `marks` and `after_marks` say for each how it passes (MAPPED,
+    FLATTENED), or are None where every value passes plainly.
+    """
+
+    __slots__ = ("after", "after_marks", "keys", "marks", "values")
+
+    def __init__(
+        self,
+        keys: tuple[str, ...] | None = None,
+        values: tuple[Any, ...] = (),
+        marks: tuple[int, ...] | None = None,
+        after: "tuple[Task, ...]" = (),
+        after_marks: tuple[int, ...] | None = None,
+    ) -> None:
+        """Write down what a task is bound to."""
+        self.keys = keys
+        self.values = values
+        self.marks = marks
+        self.after = after
+        self.after_marks = after_marks
+
+    def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the key of each value, for a task whose inputs are *names*."""
+        return names[: len(self.values)] if self.keys is None else self.keys
+
+    def is_mapped(self) -> bool:
+        """Return whether the task runs once for each item of an input."""
+        return any(mark & MAPPED for mark in (*(self.marks or ()), *(self.after_marks or ())))
+
+    def joined(self, other: "Binding", names: tuple[str, ...]) -> "Binding":
+        """Return this binding with *other* added, for a task whose inputs are *names*."""
+        if not self.values and not self.after:
+            return other
+        return Binding(
+            (*self.names(names), *other.names(names)),
+            (*self.values, *other.values),
+            _joined_marks(self.marks, len(self.values), other.marks, len(other.values)),
+            (*self.after, *other.after),
+            _joined_marks(self.after_marks, len(self.after), other.after_marks, len(other.after)),
+        )
+
+
+def _joined_marks(
+    one: tuple[int, ...] | None, length: int, two: tuple[int, ...] | None, other_length: int
+) -> tuple[int, ...] | None:
+    if one is None and two is None:
+        return None
+    return (*(one or (0,) * length), *(two or (0,) * other_length))

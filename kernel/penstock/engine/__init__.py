@@ -1,0 +1,1 @@
+"""Running flows: a plan of arrays, a driver that goes through it, and the work that executors do."""

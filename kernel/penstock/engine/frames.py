@@ -1,0 +1,108 @@
+"""The context of a run and of its tasks: frames whose values are made when they are asked for."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+from penstock import clock
+from penstock.context import Frame
+from penstock.engine.runs import FlowRun
+
+
+def _logger(_frame: Frame) -> Any:
+    from penstock import logs
+
+    return logs.task_logger()
+
+
+def _day(offset: int, *, dashes: bool = True) -> Callable[[Frame], str]:
+    def find(frame: Frame) -> str:
+        day: datetime = frame.find("date") + timedelta(days=offset)
+        return f"{day:%Y-%m-%d}" if dashes else f"{day:%Y%m%d}"
+
+    return find
+
+
+def _today(_frame: Frame) -> datetime:
+    return clock.now()
+
+
+RUN_LAZY: Final[Mapping[str, Callable[[Frame], Any]]] = {
+    "logger": _logger,
+    "date": _today,
+    "today": _day(0),
+    "yesterday": _day(-1),
+    "tomorrow": _day(1),
+    "today_nodash": _day(0, dashes=False),
+    "yesterday_nodash": _day(-1, dashes=False),
+    "tomorrow_nodash": _day(1, dashes=False),
+}
+_TASK_LAZY: Final[Mapping[str, Callable[[Frame], Any]]] = {"logger": _logger}
+
+
+def run_values(run: FlowRun, more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a flow run puts into the context, plain values that can travel to a worker."""
+    return {
+        "flow_name": run.flow_name,
+        "flow_run_id": run.id,
+        "flow_run_name": run.name,
+        "flow_run_attempt": run.attempt,
+        "parameters": run.parameters,
+        "scheduled_start_time": clock.now(),
+        **more,
+    }
+
+
+class Identity(Protocol):
+    """Says who a task is, by its number."""
+
+    def identify(self, number: int) -> tuple[str, str, frozenset[str]]:
+        """Return name, slug and tags."""
+
+
+class TaskFrame(Frame):
+    """The frame of one task run. Cheap to make, since most tasks ask their context for nothing."""
+
+    __slots__ = ("_found", "attempt", "identity", "loop", "map_index", "number")
+
+    def __init__(
+        self,
+        below: Frame,
+        identity: Identity,
+        number: int,
+        map_index: int | None = None,
+        attempt: int = 1,
+        loop: tuple[int, Any] | None = None,
+    ) -> None:
+        """Stand for attempt *attempt* of task *number*; *loop* is the round and the result of the one before."""
+        self.below = below
+        self.lazy = _TASK_LAZY
+        self.identity = identity
+        self.number = number
+        self.map_index = map_index
+        self.attempt = attempt
+        self.loop = loop
+        self._found: dict[str, Any] | None = None
+
+    @property
+    def values(self) -> dict[str, Any]:  # type: ignore[override]  # made when asked for
+        """What the context says in this task."""
+        if self._found is None:
+            name, slug, tags = self.identity.identify(self.number)
+            child = "" if self.map_index is None else f"[{self.map_index}]"
+            self._found = {
+                "task_name": name,
+                "task_full_name": f"{name}{child}",
+                "task_slug": slug,
+                "task_tags": tags,
+                "map_index": self.map_index,
+                "task_run_count": self.attempt,
+            }
+            if self.loop is not None:
+                self._found["task_loop_count"], self._found["task_loop_result"] = self.loop
+        return self._found
+
+    def at_child(self, map_index: int) -> None:
+        """Stand for another child of the same mapped task, run after the one before in the same thread."""
+        self.map_index = map_index
+        self._found = None

@@ -1,0 +1,118 @@
+"""A flow compiled to arrays: tasks by number, and for each its function, its inputs and what it waits for.
+
+Inputs are positions in one list of values: a task's value stands at its own number, and the constants of the
+flow stand behind the last task. So a call's arguments are gathered without looking anything up.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from penstock import errors
+from penstock.edges import Binding
+from penstock.tasks import Task
+
+
+class Plan:
+    """Arrays over the tasks of a flow, by number.
+
+    * `order`: numbers such that every task comes after those it waits for.
+    * `inputs`: positions of the arguments in the list of values; `keys`: their names, None if in the function's order.
+    * `after`: numbers of the tasks that are waited for beside the inputs; `upstream(i)`: all that are waited for.
+    * `marks`: how inputs pass, None where plainly; `plain`: whether the engine's short way may be taken.
+    """
+
+    __slots__ = (
+        "after",
+        "after_marks",
+        "constants",
+        "functions",
+        "inputs",
+        "keys",
+        "marks",
+        "order",
+        "plain",
+        "tasks",
+    )
+
+    def __init__(self, bindings: Mapping[Task, Binding | None]) -> None:
+        """Compile the tasks of a flow with their bindings; raises CycleError naming a cycle."""
+        self.tasks: list[Task] = list(bindings)
+        self.constants: list[Any] = []
+        count = len(self.tasks)
+        self.functions: list[Callable[..., Any]] = [task.body() for task in self.tasks]
+        self.inputs: list[tuple[int, ...]] = [()] * count
+        self.keys: list[tuple[str, ...] | None] = [None] * count
+        self.after: list[tuple[int, ...]] = [()] * count
+        self.marks: list[tuple[int, ...] | None] = [None] * count
+        self.after_marks: list[tuple[int, ...] | None] = [None] * count
+        self.plain = bytearray(task.options.plain for task in self.tasks)
+        sorted_already = self._number(bindings)
+        self.order: Sequence[int] = range(count) if sorted_already else self._sort()
+
+    def _number(self, bindings: Mapping[Task, Binding | None]) -> bool:
+        """Turn tasks and constants into positions; return whether every task comes after those it waits for."""
+        numbers = {task: number for number, task in enumerate(self.tasks)}
+        constants, in_order = self.constants, True
+        next_constant = len(self.tasks)
+        for number, binding in enumerate(bindings.values()):
+            if binding is None:
+                continue
+            positions = []
+            for value in binding.values:
+                position = numbers.get(value) if isinstance(value, Task) else None
+                if position is None:
+                    position = next_constant
+                    next_constant += 1
+                    constants.append(value)
+                elif position >= number:
+                    in_order = False
+                positions.append(position)
+            self.inputs[number] = tuple(positions)
+            self.keys[number] = binding.keys
+            if binding.after:
+                self.after[number] = tuple([numbers[task] for task in binding.after])
+                in_order = in_order and max(self.after[number]) < number
+            if binding.is_mapped() or (binding.marks and any(binding.marks)):
+                self.marks[number] = binding.marks or (0,) * len(positions)
+                self.after_marks[number] = binding.after_marks
+                self.plain[number] = False
+        return in_order
+
+    def upstream(self, number: int) -> set[int]:
+        """Return the numbers of the tasks that task *number* waits for."""
+        count = len(self.tasks)
+        return {position for position in (*self.inputs[number], *self.after[number]) if position < count}
+
+    def downstream(self, numbers: Sequence[int]) -> tuple[dict[int, list[int]], dict[int, int]]:
+        """Return for *numbers* who among them waits for each, and for how many of them each waits."""
+        among = set(numbers)
+        waiting: dict[int, list[int]] = {number: [] for number in numbers}
+        counts: dict[int, int] = {}
+        for number in numbers:
+            upstream = self.upstream(number) & among
+            counts[number] = len(upstream)
+            for other in upstream:
+                waiting[other].append(number)
+        return waiting, counts
+
+    def _sort(self) -> list[int]:
+        """Return an order by Kahn's algorithm (1962), in the order of creation where there is a choice."""
+        waiting, counts = self.downstream(range(len(self.tasks)))
+        order = [number for number, count in counts.items() if not count]
+        for number in order:  # grows while it is walked
+            for other in waiting[number]:
+                counts[other] -= 1
+                if not counts[other]:
+                    order.append(other)
+        if len(order) < len(self.tasks):
+            raise errors.CycleError(self._describe_cycle({n for n, count in counts.items() if count}))
+        return order
+
+    def _describe_cycle(self, left: set[int]) -> str:
+        """Follow upstream tasks within what could not be sorted until one comes twice."""
+        path = [min(left)]
+        while path.count(path[-1]) == 1:
+            path.append(min(self.upstream(path[-1]) & left))
+        circle = path[path.index(path[-1]) :]
+        names = " → ".join(self.tasks[number].name for number in reversed(circle))
+        return f"The tasks depend on one another in a circle: {names}. Take out one of these dependencies"

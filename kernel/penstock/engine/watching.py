@@ -1,0 +1,43 @@
+"""Who has a say in a transition, and who is told: a task's handlers, the policy of plugins, the observers."""
+
+from penstock import signals
+from penstock.context import enter, leave
+from penstock.engine.board import Board
+from penstock.engine.work import unreadable
+from penstock.states import State
+
+
+def handled(board: Board, number: int, child: int | None, attempt: int, old: State, new: State) -> State:
+    """Return what the task's handlers, asked one after another, make of *new*."""
+    task = board.plan.tasks[number]
+    if not task.options.state_handlers:
+        return new
+    token = enter(board.frame(number, child, attempt))
+    try:
+        for handler in task.options.state_handlers:
+            new = handler(task, old, new) or new
+    except signals.PenstockSignal as signal:
+        return signal.state
+    except Exception as error:  # noqa: BLE001 - a user's handler
+        return unreadable(f"A state handler of {task.name}", error)
+    finally:
+        leave(token)
+    return new
+
+
+def committed(board: Board, number: int, child: int | None, attempt: int, old: State, new: State) -> State:
+    """Return *new* or what a plugin's policy puts in its place, after telling the observers."""
+    setup = board.setup
+    if not setup.watched:
+        return new
+    run = board.task_run(number, child, attempt)
+    if setup.propose is not None:
+        new = setup.propose(run, old, new) or new
+    for tell in setup.observers:
+        tell(run, old, new)
+    return new
+
+
+def moved(board: Board, number: int, child: int | None, attempt: int, old: State, new: State) -> State:
+    """Return what becomes of the transition from *old* to *new* once all have had their say."""
+    return committed(board, number, child, attempt, old, handled(board, number, child, attempt, old, new))

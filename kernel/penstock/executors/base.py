@@ -1,0 +1,32 @@
+"""The executor kind: a configured way to run tasks, on the ecosystem's own interface."""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from penstock.hooks.kinds import Kind
+
+if TYPE_CHECKING:
+    from concurrent import futures
+    from contextlib import AbstractContextManager
+
+
+class Executor(Kind, ABC):
+    """Where and how the tasks of a flow run are executed.
+
+    An implementer writes `open`. Two class attributes say what the pool is like:
+
+    * `remote`: a call crosses a process boundary, so functions, inputs and results are pickled, and small
+      mapped items travel in batches.
+    """
+
+    kind: ClassVar[str] = "executor"
+    remote: ClassVar[bool] = False
+
+    @abstractmethod
+    def open(self) -> "AbstractContextManager[futures.Executor | None]":
+        """Return a context that yields the pool to submit calls to, or None to run them in the calling thread.
+
+        * Called once per flow run; leaving the context ends every thread and process it started.
+        * `submit(fn, *args)` returns a future at once; a call that cannot be run fails its own future only.
+        * Workers of a remote pool never import the user's `__main__`.
+        """

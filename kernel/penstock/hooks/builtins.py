@@ -1,0 +1,36 @@
+"""The kernel's own plugin: what it ships is offered through the same hooks as everybody's."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from penstock.hooks.markers import hookimpl
+
+
+@hookimpl
+def penstock_register_executor() -> Mapping[str, str]:
+    """Offer the executor that needs nothing."""
+    return {"in-process": "penstock.executors.in_process:InProcessExecutor"}
+
+
+@hookimpl
+def penstock_register_result() -> Mapping[str, str]:
+    """Offer the results that need no place outside the process."""
+    return {
+        "constant": "penstock.results.memory:ConstantResult",
+        "memory": "penstock.results.memory:MemoryResult",
+    }
+
+
+@hookimpl
+def penstock_register_serializer() -> Mapping[str, str]:
+    """Offer the standard forms."""
+    return {
+        "pickle": "penstock.serializers.standard:PickleSerializer",
+        "json": "penstock.serializers.standard:JSONSerializer",
+    }
+
+
+@hookimpl(trylast=True)
+def penstock_run_task(body: Callable[[], Any]) -> Any:
+    """Run the body that other plugins wrap."""
+    return body()

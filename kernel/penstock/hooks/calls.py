@@ -1,0 +1,83 @@
+"""One typed function per hook that the kernel calls, so that a call site reads like any other call."""
+
+import functools
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from penstock.hooks import manager
+
+if TYPE_CHECKING:
+    from penstock.engine.runs import FlowRun, TaskRun
+    from penstock.graph import Graph
+    from penstock.spec import FlowSpec
+    from penstock.states import State
+
+FlowObserver: TypeAlias = "Callable[[FlowRun, State, State], None]"
+TaskObserver: TypeAlias = "Callable[[TaskRun, State, State], None]"
+Proposer: TypeAlias = "Callable[[FlowRun | TaskRun, State, State], State | None]"
+Wrapper: TypeAlias = "Callable[[TaskRun, Mapping[str, Any], Callable[[], Any]], Any]"
+
+
+def log_processors() -> list[Callable[..., Any]]:
+    """Return the plugins' structlog processors."""
+    return [processor for answer in manager.registry().manager.hook.penstock_log_processors() for processor in answer]
+
+
+def secret(name: str) -> str | None:
+    """Return the first plugin's answer for the secret *name*."""
+    answer: str | None = manager.registry().manager.hook.penstock_secret(name=name)
+    return answer
+
+
+def render_graph(graph: "Graph", format: str) -> bytes | None:  # noqa: A002 - the term users know
+    """Return the first plugin's drawing of *graph* in *format*."""
+    answer: bytes | None = manager.registry().manager.hook.penstock_render_graph(graph=graph, format=format)
+    return answer
+
+
+def flow_registered(spec: "FlowSpec", project: str, version: int) -> None:
+    """Tell every plugin that a flow was registered."""
+    for tell in _observers("penstock_flow_registered"):
+        tell(spec=spec, project=project, version=version)
+
+
+def flow_run_observers() -> "list[FlowObserver]":
+    """Return the guarded functions to tell about flow run states."""
+    return [functools.partial(_positionally, tell) for tell in _observers("penstock_flow_run_state")]
+
+
+def task_run_observers() -> "list[TaskObserver]":
+    """Return the guarded functions to tell about task run states."""
+    return [functools.partial(_positionally, tell) for tell in _observers("penstock_task_run_state")]
+
+
+def proposer() -> "Proposer | None":
+    """Return the function that asks plugins for another state, or None if none wants to be asked."""
+    caller = manager.registry().manager.hook.penstock_propose_state
+    return (lambda run, old, new: caller(run=run, old=old, new=new)) if caller.get_hookimpls() else None
+
+
+def task_wrapper() -> "Wrapper | None":
+    """Return the function that runs a body inside the plugins' wrappers, or None if there are none."""
+    caller = manager.registry().manager.hook.penstock_run_task
+    if len(caller.get_hookimpls()) == 1:  # the kernel's own, which only calls the body
+        return None
+    return lambda run, inputs, body: caller(run=run, inputs=inputs, body=body)
+
+
+def _positionally(tell: Callable[..., None], run: Any, old: "State", new: "State") -> None:
+    tell(run=run, old=old, new=new)
+
+
+def _observers(hook: str) -> list[Callable[..., None]]:
+    implementations = getattr(manager.registry().manager.hook, hook).get_hookimpls()
+    return [functools.partial(_tell, known) for known in reversed(implementations)]
+
+
+def _tell(implementation: Any, **arguments: Any) -> None:
+    try:
+        implementation.function(*[arguments[name] for name in implementation.argnames])
+    except Exception:  # an observer's own code: told, never asked
+        name = implementation.plugin_name
+        logging.getLogger("penstock.plugins").exception("The observer of the plugin %s raised; the run goes on", name)

@@ -1,0 +1,109 @@
+"""What every kind has in common: a class whose fields are its configuration, and the spec that travels for it.
+
+A kind is one abstract class, one register hook and one facade module. What is kept in a flow's metadata, a
+database or a settings file is never the object but its `KindSpec`, which whoever only stores it need not
+understand: the class is looked up by type where the object is needed, and only there.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from penstock import errors
+from penstock.hooks import lookup
+
+
+class KindSpec(BaseModel):
+    """A configured object as data: its type name, its options, and the distribution that its class comes from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    distribution: str | None = None
+
+
+class Kind(BaseModel):
+    """The base of every kind's abstract class; not for plugin authors, who derive from one of those."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, arbitrary_types_allowed=True)
+
+    kind: ClassVar[str]
+    """What kind of thing this is: `"storage"`, `"executor"`."""
+    type: ClassVar[str]
+    """The name users find the class by: `"s3"`."""
+    positional: ClassVar[tuple[str, ...]] = ()
+    """The fields that may be given without their names, in order."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Validate the options; raises SettingsError naming the option that does not fit."""
+        if len(args) > len(self.positional):
+            message = f"{type(self).__name__} takes {len(self.positional)} positional arguments, {len(args)} were given"
+            raise TypeError(message)
+        options.update(zip(self.positional, args, strict=False))
+        try:
+            super().__init__(**options)
+        except ValidationError as error:
+            raise errors.SettingsError(explain(type(self), error)) from error
+
+    def spec(self) -> KindSpec:
+        """Return this object as data; fields that hold their default are left out."""
+        options = self.model_dump(mode="json", exclude_defaults=True)
+        return KindSpec(type=self.type, options=options, distribution=lookup.distribution_of(self.kind, self.type))
+
+    @classmethod
+    def restore(cls, spec: KindSpec | Mapping[str, Any]) -> Self:
+        """Return the object that *spec* was made of.
+
+        Raises PluginMissingError naming the distribution to install if no plugin here offers its type.
+        """
+        if not isinstance(spec, KindSpec):
+            spec = KindSpec.model_validate(spec)
+        found = lookup.find(cls.kind, spec.type, distribution=spec.distribution)
+        restored: Self = found(**spec.options)
+        return restored
+
+    @classmethod
+    def resolve(cls, value: "Self | KindSpec | Mapping[str, Any] | str", /, **options: Any) -> Self:
+        """Return an object of this kind for *value*.
+
+        *value* is such an object, its spec, a mapping with a `type` (or a `url`) and options as a settings file
+        has it, a type name, or a URL whose scheme is a type name. *options* are added.
+        """
+        if isinstance(value, cls):
+            return value if not options else type(value)(**{**value.model_dump(), **options})
+        if isinstance(value, KindSpec):
+            return cls.restore(value)
+        if isinstance(value, Mapping) and set(value) <= {"type", "options", "distribution"} and "options" in value:
+            return cls.restore(value)
+        given = {"url" if "://" in value else "type": value} if isinstance(value, str) else dict(value)
+        name = given.pop("type", None) or str(given.get("url", "")).partition("://")[0].partition("+")[0]
+        if not name:
+            message = f"{cls.kind} needs a type or a url; found {sorted(given) or 'nothing'}"
+            raise errors.SettingsError(message)
+        found = lookup.find(cls.kind, name)
+        resolved: Self = found(**{**given, **options})
+        return resolved
+
+
+def dump(value: Kind) -> dict[str, Any]:
+    """Return a kind's object as JSON values, for a field of another model that holds it."""
+    return value.spec().model_dump(mode="json")
+
+
+def explain(kind: type[Kind], error: ValidationError) -> str:
+    """Return what is wrong with the options of *kind*, a line for each, in the words of whoever wrote them."""
+    subject = f'{kind.kind} "{kind.type}"' if hasattr(kind, "type") else kind.__name__
+    return "\n".join(_explain_one(subject, kind, dict(item)) for item in error.errors())
+
+
+def _explain_one(subject: str, kind: type[Kind], item: dict[str, Any]) -> str:
+    option = ".".join(str(part) for part in item["loc"])
+    fields = kind.model_fields
+    if item["type"] == "extra_forbidden":
+        hint = errors.did_you_mean(option, fields) or f" Its options are {errors.listing(fields)}."
+        return f'{subject} has no option "{option}".{hint}'
+    if item["type"] == "missing":
+        return f'{subject} needs the option "{option}"'
+    return f'option "{option}" of {subject}: {item["msg"]}; found {item["input"]!r}'

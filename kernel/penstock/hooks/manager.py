@@ -1,0 +1,247 @@
+"""Loading plugins, each on its own: one that cannot be loaded is recorded with its cause and harms nobody.
+
+pluggy's own loader stops at the first plugin that raises. Here entry points are taken in the order of their
+names, a guarded step at a time: allowed, imported, of a known API version, registered, without unknown hooks
+or arguments, without a taken name.
+"""
+
+import inspect
+import textwrap
+import threading
+import time
+import traceback
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final, TypeAlias
+
+import importlib_metadata
+import pluggy
+
+from penstock import errors, settings
+from penstock.hooks import builtins, lookup, specs
+from penstock.hooks.markers import API_VERSION, PROJECT
+
+_OFFER_PREFIX: Final = "penstock_register_"
+
+
+@dataclass(slots=True)
+class PluginRecord:
+    """What is known of one plugin: where it comes from, what it brings, and why it is left out if it is."""
+
+    name: str
+    distribution: str | None = None
+    version: str | None = None
+    hooks: tuple[str, ...] = ()
+    offers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    import_ms: float = 0.0
+    error: str | None = None
+    hint: str | None = None
+    blocked: bool = False
+
+
+Target: TypeAlias = "type[Any] | str"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A class that a plugin offers under a type name, or the string to import it from."""
+
+    kind: str
+    type: str
+    target: Target
+    plugin: str
+    distribution: str | None
+
+    @property
+    def class_name(self) -> str:
+        """The name of the class, without importing it."""
+        return self.target.rpartition(":")[2] if isinstance(self.target, str) else self.target.__name__
+
+    def load(self) -> Any:
+        """Return the class; raises PluginMissingError with the cause if it cannot be imported."""
+        if not isinstance(self.target, str):
+            return self.target
+        try:
+            return lookup.import_object(self.target)
+        except Exception as error:  # the plugin's own code, at its first import
+            cause, hint = _describe(error)
+            message = f'{self.kind} "{self.type}" of the plugin {self.distribution or self.plugin} is broken: {cause}'
+            raise errors.PluginMissingError("\n".join(filter(None, (message, hint)))) from error
+
+
+class Registry:
+    """The plugins of this process: their hooks, what they offer, and a record of each."""
+
+    def __init__(self) -> None:
+        """Start with the kernel's own plugin only."""
+        self.manager = pluggy.PluginManager(PROJECT)
+        self.manager.add_hookspecs(specs)
+        self.records: list[PluginRecord] = []
+        self.offers: dict[str, dict[str, Offer]] = {kind: {} for kind in lookup.FACADES}
+        self.manager.hook.penstock_add_hookspecs.call_historic(kwargs={"manager": self.manager})
+        self.add(builtins, PluginRecord("kernel", "penstock", _version("penstock")))
+
+    def load(self, entry_points: Iterable[importlib_metadata.EntryPoint]) -> None:
+        """Import and register the plugins of *entry_points*, those that bring hooks of their own first."""
+        imported = [self._import(entry_point) for entry_point in sorted(entry_points, key=lambda e: e.name)]
+        usable = [(plugin, record) for plugin, record in imported if plugin is not None]
+        usable.sort(key=lambda item: not hasattr(item[0], "penstock_add_hookspecs"))
+        for plugin, record in usable:
+            self.add(plugin, record)
+        for plugin, record in usable:
+            if record.error is None:
+                self._guard(record, lambda plugin=plugin: self._refuse_unknown_hooks(plugin))
+            if record.error is not None:
+                self._forget(plugin, record)
+        self.records.sort(key=lambda record: record.name)
+
+    def add(self, plugin: object, record: PluginRecord) -> None:
+        """Register *plugin* and take up what it offers; on failure leave it out and say why in *record*."""
+        if record not in self.records:
+            self.records.append(record)
+        self._guard(record, lambda: self._register(plugin, record))
+        if record.error is not None:
+            self._forget(plugin, record)
+
+    def _import(self, entry_point: importlib_metadata.EntryPoint) -> tuple[Any, PluginRecord]:
+        distribution = entry_point.dist
+        record = PluginRecord(
+            entry_point.name,
+            distribution.name if distribution else None,
+            distribution.version if distribution else None,
+        )
+        self.records.append(record)
+        chosen = settings.get().plugins
+        record.blocked = record.name in chosen.block or bool(chosen.allow and record.name not in chosen.allow)
+        if record.blocked:
+            return None, record
+        begun = time.perf_counter()
+        plugin = self._guard(record, entry_point.load)
+        record.import_ms = (time.perf_counter() - begun) * 1000
+        return (None if record.error else plugin), record
+
+    def _guard(self, record: PluginRecord, step: Any) -> Any:
+        try:
+            return step()
+        except Exception as error:  # a plugin's own code: its failure is recorded and harms nobody else
+            if settings.get().plugins.strict:
+                message = f"plugin {record.name!r} of {record.distribution}: {error}"
+                raise errors.PluginError(message) from error
+            record.error, record.hint = _describe(error)
+            return None
+
+    def _register(self, plugin: object, record: PluginRecord) -> None:
+        wanted = getattr(plugin, "penstock_api", API_VERSION)
+        if wanted != API_VERSION:
+            message = f"it is made for hook API version {wanted}; this penstock has version {API_VERSION}"
+            raise errors.PluginError(message)
+        self.manager.register(plugin, record.name)
+        record.hooks = tuple(sorted(caller.name for caller in self.manager.get_hookcallers(plugin) or ()))
+        offers = [offer for kind in lookup.FACADES for offer in self._offered(plugin, record, kind)]
+        for offer in offers:
+            self._refuse_taken_name(offer)
+        for offer in offers:
+            self.offers[offer.kind][offer.type] = self.offers[offer.kind][offer.class_name] = offer
+            record.offers[offer.kind] = (*record.offers.get(offer.kind, ()), offer.type)
+
+    def _offered(self, plugin: object, record: PluginRecord, kind: str) -> list[Offer]:
+        caller = getattr(self.manager.hook, _OFFER_PREFIX + kind)
+        implementations = [known for known in caller.get_hookimpls() if known.plugin is plugin]
+        offered: list[Offer] = []
+        for implementation in implementations:
+            answer = implementation.function()
+            for name, target in _named(answer, kind).items():
+                offered.append(Offer(kind, name, target, record.name, record.distribution))
+        return offered
+
+    def _refuse_taken_name(self, offer: Offer) -> None:
+        for name in (offer.type, offer.class_name):
+            taken = self.offers[offer.kind].get(name)
+            if taken is not None:
+                message = (
+                    f'the {offer.kind} "{name}" is offered by two plugins, {taken.plugin} ({taken.distribution}) and '
+                    f"{offer.plugin} ({offer.distribution}); block one: PENSTOCK_PLUGINS__BLOCK={offer.plugin}"
+                )
+                raise errors.PluginError(message)
+
+    def _refuse_unknown_hooks(self, plugin: object) -> None:
+        for caller in self.manager.get_hookcallers(plugin) or ():
+            optional = all(known.optionalhook for known in caller.get_hookimpls() if known.plugin is plugin)
+            if caller.spec is None and not optional:
+                known_hooks = [name for name in vars(self.manager.hook) if name.startswith("penstock_")]
+                known_hooks = [name for name in known_hooks if getattr(self.manager.hook, name).spec is not None]
+                hint = errors.did_you_mean(caller.name, known_hooks)
+                message = f"it implements the hook {caller.name}, which nobody specifies.{hint}"
+                raise errors.PluginError(message)
+
+    def _forget(self, plugin: object, record: PluginRecord) -> None:
+        if self.manager.is_registered(plugin):
+            self.manager.unregister(plugin)
+        for offers in self.offers.values():
+            for name in [name for name, offer in offers.items() if offer.plugin == record.name]:
+                del offers[name]
+        record.offers = {}
+
+
+def _named(answer: Any, kind: str) -> Mapping[str, Any]:
+    if isinstance(answer, Mapping):
+        return answer
+    classes: list[Any] = [answer] if inspect.isclass(answer) else list(answer)
+    for offered in classes:
+        if not isinstance(getattr(offered, "type", None), str):
+            message = f"{_OFFER_PREFIX}{kind} offers {offered!r}, which has no `type: ClassVar[str]` to be found by"
+            raise errors.PluginError(message)
+    return {offered.type: offered for offered in classes}
+
+
+def _describe(error: BaseException) -> tuple[str, str | None]:
+    """Return an error in one line with the place in the plugin it came from, and what to try if that is known."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
+    outside = [f for f in frames if not f.filename.startswith(("<", str(Path(__file__).parent)))]
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    text = missing or textwrap.shorten(str(error), 300, placeholder=" …")
+    place = f" ({'/'.join(Path(outside[-1].filename).parts[-2:])}:{outside[-1].lineno})" if outside else ""
+    cause = text if isinstance(error, errors.PluginError) else f"{type(error).__name__}: {text}{place}"
+    return cause, f"Try: pip install {missing.partition('.')[0]}" if missing else None
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib_metadata.version(distribution)
+    except importlib_metadata.PackageNotFoundError:
+        return None
+
+
+_lock: Final = threading.RLock()
+_registry: Registry | None = None
+
+
+def registry() -> Registry:
+    """Return this process's registry, loading the installed plugins at the first call."""
+    global _registry  # noqa: PLW0603 - built once per process, behind the lock
+    if _registry is None:
+        with _lock:
+            if _registry is None:
+                built = Registry()
+                built.load(importlib_metadata.entry_points(group=PROJECT))
+                _registry = built
+    return _registry
+
+
+def register(plugin: ModuleType | object, name: str) -> PluginRecord:
+    """Register *plugin* in this process beside the installed ones; raises PluginError if it cannot be."""
+    record = PluginRecord(name)
+    registry().add(plugin, record)
+    if record.error is not None:
+        raise errors.PluginError(record.error)
+    return record
+
+
+def unregister(plugin: object) -> None:
+    """Take out a plugin that was put in by `register`."""
+    name = registry().manager.get_name(plugin)
+    for record in [known for known in registry().records if known.name == name]:
+        registry()._forget(plugin, record)  # noqa: SLF001 - of this module
+        registry().records.remove(record)

@@ -1,0 +1,121 @@
+"""Logs: structlog over the standard library's handlers.
+
+A script sees readable lines on a terminal and one JSON object a line elsewhere, unless the program has set up
+logging itself: then penstock's records go through the handlers that are there.
+"""
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from typing import Any, Final
+
+import structlog
+
+from penstock import settings
+from penstock.context import context
+
+ROOT: Final = "penstock"
+_CONTEXT_KEYS: Final = ("flow_run_name", "task_full_name")
+_lock: Final = threading.Lock()
+_configured = False
+
+
+class _Handler(logging.StreamHandler[Any]):
+    """Writes to whatever standard error is at the time, so that it may be redirected later."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+def add_run(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add the flow run and the task that a record comes from; a structlog processor."""
+    for key in _CONTEXT_KEYS:
+        value = context.get(key)
+        if value is not None:
+            event.setdefault(key.removesuffix("_name").removesuffix("_full"), value)
+    return event
+
+
+def spread_extra(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Take the standard library's `extra={...}` for keywords; a structlog processor."""
+    extra = event.get("extra")
+    if isinstance(extra, Mapping):
+        del event["extra"]
+        event.update(extra)
+    return event
+
+
+def configure(processors: Iterable[Callable[..., Any]] = (), *, force: bool = False) -> None:
+    """Set up structlog, and a handler on standard error unless the program has handlers of its own.
+
+    Does nothing the second time, unless *force*. *processors* are called with every record after the kernel's own.
+    """
+    global _configured  # noqa: PLW0603 - once per process, behind the lock
+    root = logging.getLogger(ROOT)
+    with _lock:
+        if _configured and not force:
+            return
+        _configured = True
+        for handler in [handler for handler in root.handlers if isinstance(handler, _Handler)]:
+            root.removeHandler(handler)
+        chosen = settings.get().logging
+        root.setLevel(chosen.level)
+        shared: list[Any] = [
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.ExtraAdder(),
+            spread_extra,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            add_run,
+            *processors,
+        ]
+        structlog.configure(
+            processors=[
+                structlog.stdlib.filter_by_level,
+                *shared,
+                structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+            ],
+            logger_factory=structlog.stdlib.LoggerFactory(),
+            wrapper_class=structlog.stdlib.BoundLogger,
+            cache_logger_on_first_use=True,
+        )
+        if not logging.getLogger().handlers:
+            root.addHandler(_make_handler(shared))
+
+
+def _make_handler(shared: list[Any]) -> _Handler:
+    handler = _Handler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers()],
+            foreign_pre_chain=shared,
+        )
+    )
+    return handler
+
+
+def _renderers() -> list[Any]:
+    form = settings.get().logging.format
+    if form == "console" or (form == "auto" and sys.stderr.isatty()):
+        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=40)]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def get_logger(name: str = ROOT) -> structlog.stdlib.BoundLogger:
+    """Return a logger that takes both the standard library's arguments and structlog's keywords."""
+    if not _configured:
+        configure()
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name).bind()
+    return logger
+
+
+def task_logger() -> structlog.stdlib.BoundLogger:
+    """Return the logger of the task this is called in, or of the run if it is in no task."""
+    name = context.get("task_name")
+    return get_logger(f"{ROOT}.task.{name}" if name else f"{ROOT}.flow")

@@ -1,0 +1,101 @@
+"""Parameters: the inputs of a flow run."""
+
+from collections.abc import Iterable
+from typing import Any, Final, Self
+
+from penstock import errors
+from penstock.context import active_flow, context
+from penstock.tasks import Task
+
+
+class _NoDefault:
+    """Stands for a default that was not given."""
+
+    def __repr__(self) -> str:
+        return "no_default"
+
+    def __reduce__(self) -> str:
+        return "no_default"
+
+
+no_default: Final = _NoDefault()
+
+
+class Parameter(Task):
+    """A value that is given when the flow is run; a root task whose slug is its name.
+
+    It is required unless it has a default; `default=None` makes it optional. With a *type*, which may be
+    anything that pydantic validates, the value given is validated and converted.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        default: Any = no_default,
+        *,
+        required: bool | None = None,
+        type: Any = None,  # noqa: A002 - the term users know
+        tags: Iterable[str] | None = None,
+    ) -> None:
+        """Make a parameter and add it to the flow whose block this is in."""
+        super().__init__(name=name, slug=name, tags=tags)
+        self.default = None if default is no_default else default
+        self.required = (default is no_default) if required is None else required
+        self.type = type
+        flow = active_flow.get()
+        if flow is not None:
+            flow.add_task(self)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Self:
+        """Add this parameter itself to the flow and return it."""
+        if args:
+            message = f"{self!r} takes no inputs; its value is given when the flow is run"
+            raise TypeError(message)
+        flow = kwargs.get("flow") or active_flow.get()
+        if flow is None:
+            message = f"{self!r} was called outside of a flow; call it inside `with Flow(...):` or pass flow="
+            raise errors.FlowError(message)
+        flow.add_task(self)
+        return self
+
+    def copy(self, name: str | None = None, **changes: Any) -> Self:
+        """Return a copy under another *name*."""
+        if not name:
+            message = f"A copy of {self!r} needs a name of its own: parameter.copy('other')"
+            raise TypeError(message)
+        return super().copy(name=name, slug=name, **changes)
+
+    def run(self) -> Any:
+        """Return the value given to this run, or the default."""
+        return (context.get("parameters") or {}).get(self.name, self.default)
+
+    def validate(self, value: Any) -> Any:
+        """Return *value* converted to the parameter's type; raises ParameterError saying what does not fit."""
+        if self.type is None or (value is None and not self.required):
+            return value
+        from pydantic import TypeAdapter, ValidationError
+
+        try:
+            return TypeAdapter(self.type).validate_python(value)
+        except ValidationError as error:
+            expected = getattr(self.type, "__name__", str(self.type))
+            faults = "; ".join(_fault(dict(item)) for item in error.errors())
+            message = f'parameter "{self.name}" must be {expected}; found {value!r}: {faults}'
+            raise errors.ParameterError(message) from error
+
+    def json_schema(self) -> dict[str, Any] | None:
+        """Return the JSON schema of the parameter's type, or None if it has no type."""
+        if self.type is None:
+            return None
+        from pydantic import TypeAdapter
+
+        return TypeAdapter(self.type).json_schema()
+
+    def __repr__(self) -> str:
+        """Show the name."""
+        return f"<Parameter: {self.name}>"
+
+
+def _fault(item: dict[str, Any]) -> str:
+    where = ".".join(str(part) for part in item["loc"])
+    return f"{where}: {item['msg']}" if where else str(item["msg"])

@@ -1,0 +1,140 @@
+"""The result kind: a configured place and form to keep what tasks return.
+
+A result on its place is a header and a body. The header says which serializer wrote it, how long the body is
+and its SHA-256, so that what is read is what was written, and is read the way it was written.
+"""
+
+import json
+import string
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Annotated, Any, ClassVar, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+from penstock import clock, errors
+from penstock.hooks import kinds
+from penstock.hooks.kinds import Kind, KindSpec
+from penstock.serializers import PickleSerializer, Serializer
+from penstock.states import Location
+
+MAGIC: Final = b"penstock-result 1\n"
+_LONGEST_HEADER: Final = 4096
+
+SerializerField = Annotated[Serializer, BeforeValidator(Serializer.resolve), PlainSerializer(kinds.dump)]
+"""A field that holds a serializer, and travels as its spec."""
+
+
+class Result(Kind, ABC):
+    """Where and how the values of a task or of a flow are kept.
+
+    A subclass writes `put`, `get` and `has`; serialising, checking and naming are done here.
+    """
+
+    kind: ClassVar[str] = "result"
+
+    location: str | None = Field(
+        default=None,
+        description="template of the address: `{flow_name}/{task_name}.pkl`; filled from context and inputs",
+    )
+    serializer: SerializerField = Field(default_factory=PickleSerializer, validate_default=True)
+
+    @abstractmethod
+    def put(self, location: str, content: bytes) -> str:
+        """Keep *content* at *location* and return the full address.
+
+        * Atomic: a reader sees the old content or the new, never a part.
+        * Raises ResultError naming the place if it cannot be written.
+        """
+
+    @abstractmethod
+    def get(self, location: str) -> bytes:
+        """Return the content at *location*; raises ResultMissingError if there is none."""
+
+    @abstractmethod
+    def has(self, location: str) -> bool:
+        """Return whether there is content at *location*."""
+
+    def write(self, value: Any, /, **context: Any) -> Location:
+        """Keep *value* at the address that the template gives for *context*; return where it is."""
+        content = pack(self.serializer, value)
+        address = self.put(self.format(**context), content)
+        return Location(address, sha256(content).hexdigest(), len(content))
+
+    def read(self, location: "str | Location") -> Any:
+        """Return the value at *location*.
+
+        Raises ResultMissingError, ResultCorruptError if header, length or digest differ, SerializationError.
+        """
+        address = location.location if isinstance(location, Location) else location
+        content = self.get(address)
+        if isinstance(location, Location) and location.digest and sha256(content).hexdigest() != location.digest:
+            message = f"The result at {address} is not what the run wrote there: its SHA-256 differs"
+            raise errors.ResultCorruptError(message)
+        return unpack(content, address, self.serializer)
+
+    def exists(self, location: str | None = None, /, **context: Any) -> bool:
+        """Return whether there is a result at the address that the template gives for *context*."""
+        return self.has(self.format(location, **context))
+
+    def format(self, location: str | None = None, /, **context: Any) -> str:
+        """Return the address: *location* or this result's template, filled from *context*."""
+        template = location or self.location
+        if template is None:
+            return self.default_location(context)
+        try:
+            return string.Formatter().vformat(template, (), context)
+        except (KeyError, IndexError, AttributeError, ValueError) as error:
+            message = (
+                f"The location {template!r} of {self.kind} {self.type!r} cannot be filled: {error} is not known; "
+                f"known are {errors.listing(context)}"
+            )
+            raise errors.ResultError(message) from error
+
+    def default_location(self, context: Mapping[str, Any]) -> str:  # noqa: ARG002 - for subclasses to use
+        """Return an address for a value without a template: the day (UTC) and a random name."""
+        return f"{clock.now():%Y/%m/%d}/{uuid.uuid4().hex}.penstock"
+
+
+class _Header(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    serializer: KindSpec
+    length: int
+    sha256: str
+
+
+def pack(serializer: Serializer, value: Any) -> bytes:
+    """Return header and body of *value*."""
+    body = serializer.dumps(value)
+    header = {"serializer": kinds.dump(serializer), "length": len(body), "sha256": sha256(body).hexdigest()}
+    return MAGIC + json.dumps(header, sort_keys=True).encode() + b"\n" + body
+
+
+def unpack(content: bytes, address: str, serializer: Serializer) -> Any:
+    """Return the value that *content* holds, read with the serializer its header names."""
+    if not content.startswith(MAGIC):
+        message = f"What lies at {address} is not a penstock result: it does not begin with {MAGIC.decode().strip()!r}"
+        raise errors.ResultCorruptError(message)
+    end = content.find(b"\n", len(MAGIC), len(MAGIC) + _LONGEST_HEADER)
+    header = _header(content[len(MAGIC) : end] if end > 0 else b"", address)
+    body = content[end + 1 :]
+    found = sha256(body).hexdigest()
+    if len(body) != header.length or found != header.sha256:
+        message = (
+            f"The result at {address} is damaged: {header.length} bytes with SHA-256 {header.sha256[:12]}… were "
+            f"written, {len(body)} bytes with {found[:12]}… are there"
+        )
+        raise errors.ResultCorruptError(message)
+    wrote = serializer if header.serializer.type == serializer.type else Serializer.restore(header.serializer)
+    return wrote.loads(body)
+
+
+def _header(line: bytes, address: str) -> _Header:
+    try:
+        return _Header.model_validate_json(line)
+    except ValueError as error:
+        message = f"The result at {address} is damaged: its header cannot be read"
+        raise errors.ResultCorruptError(message) from error

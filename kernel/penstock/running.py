@@ -1,0 +1,230 @@
+"""One run of a flow: parameters in, the engine driven with an executor, the flow's final state out."""
+
+import gc
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent import futures
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from penstock import errors, signals
+from penstock.context import Frame, active_flow, current
+from penstock.engine.board import CLEAN, Board
+from penstock.engine.driver import Driver
+from penstock.engine.frames import RUN_LAZY, run_values
+from penstock.engine.runs import FlowRun, TaskRun
+from penstock.engine.setup import Setup
+from penstock.engine.work import unreadable
+from penstock.parameters import Parameter
+from penstock.states import Failed, Pending, Running, State, Success
+from penstock.tasks import Task
+
+if TYPE_CHECKING:
+    from penstock.executors import Executor
+    from penstock.flow import Flow
+    from penstock.results import Result
+
+ExecutorChoice: TypeAlias = "Executor | futures.Executor | Mapping[str, Any] | str | None"
+_GC_THRESHOLD: Final = 50_000
+
+
+class TaskStates(Mapping[Task, State]):
+    """The state of every task of a run, made when it is asked for."""
+
+    def __init__(self, board: Board) -> None:
+        """Read states from the *board* of a run."""
+        self._board = board
+        self._numbers = {task: number for number, task in enumerate(board.plan.tasks)}
+
+    def __getitem__(self, task: Task) -> State:
+        """Return the state of *task*."""
+        return self._board.state(self._numbers[task])
+
+    def __iter__(self) -> Iterator[Task]:
+        """Iterate over the tasks."""
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        """Return how many tasks there are."""
+        return len(self._numbers)
+
+    def __repr__(self) -> str:
+        """Show the number of tasks."""
+        return f"<states of {len(self)} tasks>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as a plain dictionary."""
+        return dict, (list(self.items()),)
+
+
+def run_flow(flow: "Flow", run: FlowRun, executor: ExecutorChoice, more: Mapping[str, Any]) -> State:
+    """Run *flow* once and return its final state; *more* is added to the context."""
+    from penstock.hooks import calls
+
+    pool, remote = open_executor(executor if executor is not None else flow.executor)
+    task_observers, flow_observers = calls.task_run_observers(), calls.flow_run_observers()
+    if _logs_shown():
+        task_observers, flow_observers = [*task_observers, log_task_state], [*flow_observers, log_flow_state]
+    values = run_values(run, more)
+    result, checkpointing = _result_of(flow)
+    setup = Setup(
+        run=run, frame=Frame(values, current(), RUN_LAZY), values=values, slugs=lambda: flow.slugs,
+        observers=task_observers, propose=calls.proposer(), wrapped=calls.task_wrapper() is not None,
+        remote=remote, result=result, checkpointing=checkpointing,
+    )  # fmt: skip
+    board = Board(flow.compile(), setup)
+    _preset_parameters(board, run.parameters)
+
+    def move(old: State, new: State) -> State:
+        new = _handled(flow, old, new)
+        for tell in flow_observers:
+            tell(run, old, new)
+        return new
+
+    running = move(Pending(), Running("Running flow."))
+    with rare_collections():
+        final = _drive(flow, board, pool) if running.is_running() else running
+    return move(running, final)
+
+
+def _drive(flow: "Flow", board: Board, pool: "AbstractContextManager[futures.Executor | None]") -> State:
+    token = active_flow.set(None)
+    try:
+        with pool as opened:
+            Driver(board).run(opened)
+    except signals.ENDRUN as signal:
+        return signal.state
+    finally:
+        active_flow.reset(token)
+    return final_state(flow, board)
+
+
+def final_state(flow: "Flow", board: Board) -> State:
+    """Return how a flow run ended, from its reference tasks: failed if any of them has."""
+    states = TaskStates(board)
+    if board.ended.count(CLEAN) == len(board.ended):
+        return Success("All reference tasks succeeded.", states)
+    if not all(states[task].is_finished() for task in flow.terminal_tasks()):
+        return Running("Flow run in progress: terminal tasks are incomplete.", states)
+    reference = [states[task] for task in flow.reference_tasks()]
+    if any(state.is_failed() for state in reference):
+        return Failed("Some reference tasks failed.", states)
+    if all(state.is_successful() for state in reference):
+        return Success("All reference tasks succeeded.", states)
+    return Success("No reference tasks failed.", states)
+
+
+def _handled(flow: "Flow", old: State, new: State) -> State:
+    try:
+        for handler in flow.state_handlers:
+            new = handler(flow, old, new) or new
+    except signals.PenstockSignal as signal:
+        return signal.state
+    except Exception as error:  # noqa: BLE001 - a user's handler
+        return unreadable(f"A state handler of flow {flow.name}", error)
+    return new
+
+
+def open_executor(choice: ExecutorChoice) -> "tuple[AbstractContextManager[futures.Executor | None], bool]":
+    """Return the context that opens an executor, and whether its calls cross a process boundary.
+
+    A pool of the caller's own counts as remote unless it is a ThreadPoolExecutor, and stays open afterwards.
+    """
+    if isinstance(choice, futures.Executor):
+        return nullcontext(choice), not isinstance(choice, futures.ThreadPoolExecutor)
+    from penstock import settings
+    from penstock.executors import Executor
+
+    executor = Executor.resolve(choice if choice is not None else settings.get().executor)
+    return executor.open(), executor.remote
+
+
+def _result_of(flow: "Flow") -> "tuple[Result | None, bool]":
+    """Return where the values of the flow's tasks go: the flow's result, its storage's, the settings', or nowhere."""
+    from penstock import settings
+
+    chosen = settings.get()
+    if not chosen.flows.checkpointing:
+        return None, False
+    wanted: Any = flow.result or (flow.storage.default_result() if flow.storage is not None else None) or chosen.result
+    if wanted is None:
+        return None, True
+    from penstock.results import Result
+
+    return Result.resolve(wanted), True
+
+
+def check_parameters(flow: "Flow", given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a run: given ones validated, defaults filled in.
+
+    Raises ParameterError for a missing, an unknown or an ill-typed one.
+    """
+    known = {parameter.name: parameter for parameter in flow.parameters()}
+    for name in given:
+        if name not in known:
+            hint = errors.did_you_mean(name, known) or f" Its parameters are {errors.listing(known)}."
+            message = f'Flow "{flow.name}" has no parameter "{name}".{hint}'
+            raise errors.ParameterError(message)
+    missing = [name for name, parameter in known.items() if parameter.required and name not in given]
+    if missing:
+        message = f'Flow "{flow.name}" needs a value for {errors.listing(missing)}: flow.run({missing[0]}=...)'
+        raise errors.ParameterError(message)
+    return {
+        name: parameter.validate(given[name]) if name in given else parameter.default
+        for name, parameter in known.items()
+    }
+
+
+def _preset_parameters(board: Board, values: Mapping[str, Any]) -> None:
+    for number, task in enumerate(board.plan.tasks):
+        if isinstance(task, Parameter):
+            board.preset(number, values[task.name])
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Let the garbage collector look less often at young objects, of which a run makes many that live."""
+    before = gc.get_threshold()
+    gc.set_threshold(max(before[0], _GC_THRESHOLD), *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def _logs_shown() -> bool:
+    import logging
+
+    from penstock import logs
+
+    logs.configure(_processors())
+    return logging.getLogger(logs.ROOT).isEnabledFor(logging.INFO)
+
+
+def _processors() -> Iterable[Any]:
+    from penstock.hooks import calls
+
+    return calls.log_processors()
+
+
+def log_flow_state(run: FlowRun, old: State, new: State) -> None:  # noqa: ARG001 - an observer's signature
+    """Log the beginning and the end of a flow run."""
+    from penstock import logs
+
+    logger = logs.get_logger("penstock.flow")
+    if new.is_running() and new.result is None:
+        logger.info("Beginning flow run for %r", run.flow_name)
+    else:
+        logger.info("Flow run %s: %s", new.type.upper(), new.message)
+
+
+def log_task_state(run: TaskRun, old: State, new: State) -> None:  # noqa: ARG001 - an observer's signature
+    """Log what a task run has come to."""
+    from penstock import logs
+
+    logger = logs.get_logger("penstock.task")
+    if new.is_running():
+        logger.info("Task %r: starting", run.name)
+    elif new.is_failed() and isinstance(new.result, Exception):
+        logger.error("Task %r: %s", run.name, new.message, exc_info=new.result)
+    else:
+        logger.info("Task %r: %s", run.name, f"{new.type}: {new.message}" if not new.is_successful() else new.type)

@@ -1,0 +1,117 @@
+"""Exceptions that a task raises to choose its own state: `raise signals.SKIP("nothing new today")`.
+
+They derive from BaseException so that a task's own `except Exception` lets them through.
+"""
+
+from typing import Any, ClassVar
+
+from penstock import states
+
+
+class PenstockSignal(BaseException):
+    """A state on its way out of a task body; `state` is of the class that the signal stands for."""
+
+    _state_class: ClassVar[type[states.State]] = states.State
+
+    def __init__(self, message: str | None = None, *args: Any, **state_kwargs: Any) -> None:
+        """Make the signal's state; its result is the signal itself unless *result* is given."""
+        super().__init__(message)
+        state_kwargs.setdefault("result", self)
+        self.state: states.State = self._state_class(message, *args, **state_kwargs)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle class and state; a result that is the signal itself becomes the new signal."""
+        state = self.state
+        return _rebuild, (type(self), self.args, state.result is self, _without_self(state, self))
+
+
+def _without_self(state: states.State, signal: PenstockSignal) -> states.State:
+    if state.result is not signal:
+        return state
+    rebuild, (kind, values) = state.__reduce__()
+    copy: states.State = rebuild(kind, {**values, "result": None})
+    return copy
+
+
+def _rebuild(
+    kind: type[PenstockSignal], args: tuple[Any, ...], holds_itself: bool, state: states.State
+) -> PenstockSignal:
+    signal = kind.__new__(kind)
+    signal.args = args
+    signal.state = state
+    if holds_itself:
+        state.result = signal
+    return signal
+
+
+class FAIL(PenstockSignal):
+    """End the task as Failed."""
+
+    _state_class = states.Failed
+
+
+class TRIGGERFAIL(FAIL):
+    """End the task as TriggerFailed."""
+
+    _state_class = states.TriggerFailed
+
+
+class VALIDATIONFAIL(FAIL):
+    """End the task as ValidationFailed."""
+
+    _state_class = states.ValidationFailed
+
+
+class SUCCESS(PenstockSignal):
+    """End the task as Success."""
+
+    _state_class = states.Success
+
+
+class RETRY(PenstockSignal):
+    """Run the task again, at `start_time` or after its retry delay, whatever its `max_retries`."""
+
+    _state_class = states.Retrying
+
+
+class SKIP(PenstockSignal):
+    """End the task as Skipped, with `result=` as its value if one is given."""
+
+    _state_class = states.Skipped
+
+    def __init__(self, message: str | None = None, *args: Any, **state_kwargs: Any) -> None:
+        """Make a Skipped state whose result is None unless one is given."""
+        state_kwargs.setdefault("result", None)
+        super().__init__(message, *args, **state_kwargs)
+
+
+class PAUSE(PenstockSignal):
+    """Hold the task until it is resumed, or until `start_time`."""
+
+    _state_class = states.Paused
+
+
+class LOOP(PenstockSignal):
+    """Run the task again, with `result` as the context's `task_loop_result`."""
+
+    _state_class = states.Looped
+
+
+class ENDRUN(PenstockSignal):
+    """End the task, or the flow run, in the given state, without retries."""
+
+    def __init__(self, state: states.State) -> None:
+        """End in *state*."""
+        BaseException.__init__(self, state.message)
+        self.state = state
+
+
+def signal_from_state(state: states.State) -> PenstockSignal:
+    """Return the signal that stands for *state*; raises ValueError if there is none."""
+    for kind in (FAIL, TRIGGERFAIL, VALIDATIONFAIL, SUCCESS, RETRY, SKIP, PAUSE, LOOP):
+        if kind._state_class is type(state):  # noqa: SLF001 - of this module
+            signal = kind(state.message)
+            signal.state = state
+            return signal
+    message = f"No signal stands for a {state.type} state"
+    raise ValueError(message)

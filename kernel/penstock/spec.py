@@ -1,0 +1,84 @@
+"""A flow as metadata: everything a backend may know of it, and nothing of its code or its values."""
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from penstock import errors
+from penstock.hooks.kinds import KindSpec
+
+
+class Spec(BaseModel):
+    """A part of a flow's metadata: immutable; a newer penstock may have added fields."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class TaskSpec(Spec):
+    """A task: its slug, which is unique in the flow, and its options; times in seconds."""
+
+    slug: str
+    name: str
+    type: str
+    tags: list[str] = Field(default_factory=list)
+    max_retries: int = 0
+    retry_delay: float | None = None
+    trigger: str = "penstock.triggers.all_successful"
+    skip_on_upstream_skip: bool = True
+    mapped: bool = False
+
+
+class EdgeSpec(Spec):
+    """A dependency between two tasks, named by slug; with a *key*, the upstream's value becomes that input."""
+
+    upstream: str
+    downstream: str
+    key: str | None = None
+    mapped: bool = False
+    flattened: bool = False
+
+
+class ParameterSpec(Spec):
+    """A parameter of a flow: its default as JSON, and the JSON schema of its type if it has one."""
+
+    name: str
+    required: bool = True
+    default: Any = None
+    json_schema: dict[str, Any] | None = None
+
+
+class FlowSpec(Spec):
+    """A flow: what is registered, stored, shown and passed on."""
+
+    name: str
+    tasks: list[TaskSpec] = Field(default_factory=list)
+    edges: list[EdgeSpec] = Field(default_factory=list)
+    parameters: list[ParameterSpec] = Field(default_factory=list)
+    reference_tasks: list[str] = Field(default_factory=list)
+    labels: list[str] = Field(default_factory=list)
+    schedule: KindSpec | None = None
+    storage: KindSpec | None = None
+    executor: KindSpec | None = None
+    run_config: KindSpec | None = None
+    result: KindSpec | None = None
+    versions: dict[str, str] = Field(default_factory=dict)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the metadata as sorted JSON: equal for equal flows."""
+        return sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+    def check_parameters(self, given: Mapping[str, Any]) -> None:
+        """Raise ParameterError if *given* lacks a required parameter or names an unknown one."""
+        known = {parameter.name: parameter for parameter in self.parameters}
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            hint = errors.did_you_mean(unknown[0], known) or f" Its parameters are {errors.listing(known)}."
+            message = f'Flow "{self.name}" has no parameter "{unknown[0]}".{hint}'
+            raise errors.ParameterError(message)
+        missing = [p.name for p in self.parameters if p.required and p.name not in given]
+        if missing:
+            message = f'Flow "{self.name}" needs a value for {", ".join(missing)}. Give it: -p {missing[0]}=VALUE'
+            raise errors.ParameterError(message)

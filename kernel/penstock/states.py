@@ -1,0 +1,430 @@
+"""What a task run or a flow run can be in: the state classes, their predicates and their serialised form.
+
+A state holds the bare value of a task (`result`) and, where that value was written, its `location`.
+Serialised, a state carries the location and never the value.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Final
+
+from penstock import clock
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a result was written: its address, the SHA-256 of its content in hex, and its size in bytes."""
+
+    location: str
+    digest: str = ""
+    size: int = 0
+
+
+class State:
+    """The state of a run: a type, a message for people, a result, and what is needed to go on from it.
+
+    Two states are equal if their type, result and further fields are; the message and the context do not
+    count. The hash is by identity, as states are mutable.
+    """
+
+    __slots__ = ("cached_inputs", "context", "location", "message", "result")
+
+    color: ClassVar[str] = "#000000"
+    _fields: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        message: str | None = None,
+        result: Any = None,
+        context: dict[str, Any] | None = None,
+        cached_inputs: dict[str, Any] | None = None,
+    ) -> None:
+        """Make a state with a *message* for people and a *result*."""
+        self.message = message
+        self.result = result
+        self.context = context
+        self.cached_inputs = cached_inputs
+        self.location: Location | None = None
+
+    @property
+    def type(self) -> str:
+        """The name of the state's class."""
+        return type(self).__name__
+
+    def is_pending(self) -> bool:
+        """Return whether the run has not begun, or waits to go on."""
+        return isinstance(self, Pending)
+
+    def is_scheduled(self) -> bool:
+        """Return whether the run waits for a time or for a place."""
+        return isinstance(self, Scheduled | Queued)
+
+    def is_queued(self) -> bool:
+        """Return whether the run waits for a place."""
+        return isinstance(self, Queued)
+
+    def is_submitted(self) -> bool:
+        """Return whether the run was handed over to what will run it."""
+        return isinstance(self, Submitted)
+
+    def is_retrying(self) -> bool:
+        """Return whether the run failed and will be tried again."""
+        return isinstance(self, Retrying)
+
+    def is_running(self) -> bool:
+        """Return whether the run is under way."""
+        return isinstance(self, Running)
+
+    def is_finished(self) -> bool:
+        """Return whether the run, or one round of its loop, has ended."""
+        return isinstance(self, Finished)
+
+    def is_looped(self) -> bool:
+        """Return whether one round of a loop has ended and another follows."""
+        return isinstance(self, Looped)
+
+    def is_successful(self) -> bool:
+        """Return whether the run ended well; Cached, Mapped and Skipped count."""
+        return isinstance(self, Success)
+
+    def is_cached(self) -> bool:
+        """Return whether an earlier result was taken instead of running."""
+        return isinstance(self, Cached)
+
+    def is_mapped(self) -> bool:
+        """Return whether the run is the parent of mapped children."""
+        return isinstance(self, Mapped)
+
+    def is_skipped(self) -> bool:
+        """Return whether the run was left out on purpose."""
+        return isinstance(self, Skipped)
+
+    def is_failed(self) -> bool:
+        """Return whether the run ended badly."""
+        return isinstance(self, Failed)
+
+    def is_cancelled(self) -> bool:
+        """Return whether somebody ended the run."""
+        return isinstance(self, Cancelled)
+
+    def is_meta_state(self) -> bool:
+        """Return whether this state wraps another."""
+        return isinstance(self, _MetaState)
+
+    def is_terminal(self) -> bool:
+        """Return whether no other state may follow in this attempt."""
+        return isinstance(self, Finished) and not isinstance(self, Looped)
+
+    @classmethod
+    def children(cls, *, include_self: bool = False, names_only: bool = False) -> list[Any]:
+        """Return the state classes below this one, or their names."""
+        found = [known for known in TYPES.values() if issubclass(known, cls) and (include_self or known is not cls)]
+        return [known.__name__ for known in found] if names_only else list(found)
+
+    @classmethod
+    def parents(cls, *, include_self: bool = False, names_only: bool = False) -> list[Any]:
+        """Return the state classes above this one, or their names."""
+        found = [known for known in cls.__mro__ if issubclass(known, State) and (include_self or known is not cls)]
+        return [known.__name__ for known in found] if names_only else found
+
+    def serialize(self) -> dict[str, Any]:
+        """Return the state as JSON values: type, message, location and further fields; never the result."""
+        data: dict[str, Any] = {"type": self.type, "message": self.message}
+        if self.location is not None:
+            data["location"] = {
+                "location": self.location.location,
+                "digest": self.location.digest,
+                "size": self.location.size,
+            }
+        for name in self._fields:
+            data[name] = _to_json(getattr(self, name))
+        return data
+
+    @staticmethod
+    def deserialize(data: Mapping[str, Any]) -> "State":
+        """Return the state that `serialize` gave *data* for; raises ValueError for an unknown type."""
+        known = TYPES.get(str(data.get("type")))
+        if known is None:
+            message = f"There is no state of type {data.get('type')!r}; the types are {', '.join(TYPES)}"
+            raise ValueError(message)
+        state = known(data.get("message"), **{name: _restored(name, data.get(name)) for name in known._fields})
+        if data.get("location"):
+            state.location = Location(**data["location"])
+        return state
+
+    def _compared(self) -> tuple[Any, ...]:
+        return (self.result, *(getattr(self, name) for name in self._fields))
+
+    def __eq__(self, other: object) -> bool:
+        """Compare type, result and further fields."""
+        if not isinstance(other, State):
+            return NotImplemented
+        return type(self) is type(other) and self._compared() == other._compared()
+
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        """Show type and message."""
+        return f'<{self.type}: "{self.message}">' if self.message else f"<{self.type}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the slots."""
+        names = [name for base in type(self).__mro__ for name in getattr(base, "__slots__", ())]
+        return _rebuild, (type(self), {name: getattr(self, name) for name in names})
+
+
+def _rebuild(kind: type[State], values: dict[str, Any]) -> State:
+    state = kind.__new__(kind)
+    for name, value in values.items():
+        setattr(state, name, value)
+    return state
+
+
+class Pending(State):
+    """Not begun."""
+
+    __slots__ = ()
+    color = "#7ebdff"
+
+
+class Scheduled(Pending):
+    """To begin at *start_time* (UTC; now if not given)."""
+
+    __slots__ = ("start_time",)
+    color = "#ffab00"
+    _fields: ClassVar[tuple[str, ...]] = ("start_time",)
+
+    def __init__(
+        self, message: str | None = None, result: Any = None, start_time: datetime | None = None, **kw: Any
+    ) -> None:
+        """Make a state that is due at *start_time*."""
+        super().__init__(message, result, **kw)
+        self.start_time: datetime | None = start_time if start_time is not None else self._default_start()
+
+    def _default_start(self) -> datetime | None:
+        return clock.now()
+
+
+class Paused(Scheduled):
+    """Waiting for somebody's approval until *start_time*, for ever if that is None."""
+
+    __slots__ = ()
+    color = "#99a8e8"
+
+    def _default_start(self) -> datetime | None:
+        return None
+
+
+class Resume(Scheduled):
+    """Approved, to go on."""
+
+    __slots__ = ()
+    color = "#f58c0c"
+
+
+class Retrying(Scheduled):
+    """Failed at attempt *run_count*, to be tried again at *start_time*."""
+
+    __slots__ = ("run_count",)
+    color = "#f66a0a"
+    _fields: ClassVar[tuple[str, ...]] = ("start_time", "run_count")
+
+    def __init__(self, message: str | None = None, result: Any = None, run_count: int = 1, **kw: Any) -> None:
+        """Make a state after attempt number *run_count*, which counts from 1."""
+        super().__init__(message, result, **kw)
+        self.run_count = run_count
+
+
+class _MetaState(State):
+    """A state about another state."""
+
+    __slots__ = ("state",)
+    _fields: ClassVar[tuple[str, ...]] = ("state",)
+
+    def __init__(self, message: str | None = None, result: Any = None, state: State | None = None, **kw: Any) -> None:
+        """Wrap *state*, or what it wraps if it is a wrapper itself."""
+        super().__init__(message, result, **kw)
+        self.state: State | None = state.state if isinstance(state, _MetaState) else state
+
+
+class ClientFailed(_MetaState):
+    """The backend could not be told of *state*."""
+
+    __slots__ = ()
+    color = "#eb0000"
+
+
+class Submitted(_MetaState):
+    """Handed over to what will run it."""
+
+    __slots__ = ()
+    color = "#ffdf5d"
+
+
+class Queued(_MetaState):
+    """Waiting for a place until *start_time*."""
+
+    __slots__ = ("start_time",)
+    color = "#ffea7f"
+    _fields: ClassVar[tuple[str, ...]] = ("state", "start_time")
+
+    def __init__(
+        self, message: str | None = None, result: Any = None, start_time: datetime | None = None, **kw: Any
+    ) -> None:
+        """Make a state to be looked at again at *start_time* (UTC; now if not given)."""
+        super().__init__(message, result, **kw)
+        self.start_time = start_time if start_time is not None else clock.now()
+
+
+class Running(State):
+    """Under way."""
+
+    __slots__ = ()
+    color = "#3d67ff"
+
+
+class Cancelling(Running):
+    """Under way, and told to stop."""
+
+    __slots__ = ()
+    color = "#e8e8e8"
+
+
+class Finished(State):
+    """Ended."""
+
+    __slots__ = ()
+    color = "#bababa"
+
+
+class Looped(Finished):
+    """Round *loop_count* of a loop has ended with `result`; another follows."""
+
+    __slots__ = ("loop_count",)
+    color = "#003ccb"
+    _fields: ClassVar[tuple[str, ...]] = ("loop_count",)
+
+    def __init__(self, message: str | None = None, result: Any = None, loop_count: int = 1, **kw: Any) -> None:
+        """Make a state after round *loop_count*, which counts from 1."""
+        super().__init__(message, result, **kw)
+        self.loop_count = loop_count
+
+
+class Success(Finished):
+    """Ended well."""
+
+    __slots__ = ()
+    color = "#28a745"
+
+
+class Cached(Success):
+    """Not run, because an earlier result serves."""
+
+    __slots__ = ("cached_parameters", "cached_result_expiration", "hashed_inputs")
+    color = "#34d058"
+    _fields: ClassVar[tuple[str, ...]] = ("hashed_inputs", "cached_parameters", "cached_result_expiration")
+
+    def __init__(
+        self,
+        message: str | None = None,
+        result: Any = None,
+        hashed_inputs: dict[str, str] | None = None,
+        cached_parameters: dict[str, Any] | None = None,
+        cached_result_expiration: datetime | None = None,
+        **kw: Any,
+    ) -> None:
+        """Hold the result with the inputs and parameters it is valid for, and until when (UTC)."""
+        super().__init__(message, result, **kw)
+        self.hashed_inputs = hashed_inputs
+        self.cached_parameters = cached_parameters
+        self.cached_result_expiration = cached_result_expiration
+
+
+class Mapped(Success):
+    """The parent of mapped children: `map_states` holds theirs, `n_map_states` says how many there are."""
+
+    __slots__ = ("map_states", "n_map_states")
+    color = "#003ccb"
+    _fields: ClassVar[tuple[str, ...]] = ("n_map_states",)
+
+    def __init__(
+        self,
+        message: str | None = None,
+        result: Any = None,
+        map_states: Sequence[State] | None = None,
+        n_map_states: int | None = None,
+        **kw: Any,
+    ) -> None:
+        """Hold the children's states, a sequence that may make them when they are asked for."""
+        super().__init__(message, result, **kw)
+        self.map_states: Sequence[State] = map_states if map_states is not None else []
+        self.n_map_states: int = n_map_states if n_map_states is not None else len(self.map_states)
+
+
+class Skipped(Success):
+    """Left out on purpose."""
+
+    __slots__ = ()
+    color = "#62757f"
+
+
+class Cancelled(Finished):
+    """Ended by somebody; neither a success nor a failure."""
+
+    __slots__ = ()
+    color = "#bdbdbd"
+
+
+class Failed(Finished):
+    """Ended badly; `result` is the exception, if there was one."""
+
+    __slots__ = ()
+    color = "#eb0000"
+
+
+class TimedOut(Failed):
+    """Did not end in the time it had."""
+
+    __slots__ = ()
+    color = "#ff4e33"
+
+
+class TriggerFailed(Failed):
+    """Not run, because its trigger did not accept how the upstream tasks ended."""
+
+    __slots__ = ()
+    color = "#ff5131"
+
+
+class ValidationFailed(Failed):
+    """Ran, but its result was refused."""
+
+    __slots__ = ()
+    color = "#ff5131"
+
+
+TYPES: Final[dict[str, type[State]]] = {
+    known.__name__: known
+    for known in (
+        State, Pending, Scheduled, Paused, Resume, Retrying, ClientFailed, Submitted, Queued, Running,
+        Cancelling, Finished, Looped, Success, Cached, Mapped, Skipped, Cancelled, Failed, TimedOut,
+        TriggerFailed, ValidationFailed,
+    )
+}  # fmt: skip
+
+_RESTORE: Final[dict[str, Callable[[Any], Any]]] = {
+    "start_time": datetime.fromisoformat,
+    "cached_result_expiration": datetime.fromisoformat,
+    "state": State.deserialize,
+}
+
+
+def _restored(name: str, value: Any) -> Any:
+    return _RESTORE[name](value) if name in _RESTORE and value is not None else value
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.serialize() if isinstance(value, State) else value

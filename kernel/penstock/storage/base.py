@@ -1,0 +1,170 @@
+"""The storage kind: where the source of flows is kept, on the side of whoever owns the flows.
+
+A storage holds the flows it was given until `build` stores them; what remains then is a reference for each:
+location, SHA-256, size and format. Only these leave the owner's side.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from slugify import slugify
+
+from penstock import clock, errors
+from penstock.hooks.kinds import Kind
+from penstock.storage import scripts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from penstock.flow import Flow
+    from penstock.hooks.kinds import KindSpec
+
+Format = Literal["script", "pickle"]
+_LONGEST_NAME: Final = 200  # file systems end at 255 bytes, and the name of a clash grows
+
+
+class Reference(BaseModel):
+    """Where the source of a flow is kept, and what it must be: SHA-256 in hex, size in bytes, format."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    location: str
+    sha256: str
+    size: int
+    format: Format
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The source of one flow, ready to be stored."""
+
+    flow_name: str
+    content: bytes
+    format: Format
+    created: datetime
+
+    def key(self) -> str:
+        """Return the name the seed gives it: slugified flow name / slugified timestamp (UTC)."""
+        return f"{slugify(self.flow_name, max_length=_LONGEST_NAME) or 'flow'}/{slugify(self.created.isoformat())}"
+
+    def refer(self, location: str) -> Reference:
+        """Return the reference to this source at *location*."""
+        return Reference(
+            location=location,
+            sha256=sha256(self.content).hexdigest(),
+            size=len(self.content),
+            format=self.format,
+        )
+
+
+class Storage(Kind, ABC):
+    """A place that keeps the source of flows. A subclass writes `put` and `fetch`.
+
+    `flow.storage = Local()` attaches the flow, `storage.build()` stores every attached flow as it then is.
+    """
+
+    kind: ClassVar[str] = "storage"
+
+    labels: set[str] = Field(default_factory=set, description="labels an agent must have to reach this storage")
+    stored_as_script: bool | None = Field(
+        default=None,
+        description="keep the flow's script (true) or a pickle (false); by default the script where there is one",
+    )
+    references: dict[str, Reference] = Field(default_factory=dict, description="what is stored, by flow name")
+
+    _attached: "dict[str, Flow]" = PrivateAttr(default_factory=dict)
+
+    @abstractmethod
+    def put(self, source: Source) -> Reference:
+        """Store *source* and return `source.refer(location)`.
+
+        * Nothing half written remains if it fails; raises StorageUnreachableError naming the place.
+        * What was stored before under other names stays.
+        """
+
+    @abstractmethod
+    def fetch(self, reference: Reference) -> bytes:
+        """Return what is stored at *reference*; raises FlowNotStoredError if there is nothing.
+
+        The caller checks the digest before it uses a byte.
+        """
+
+    def default_result(self) -> "KindSpec | None":
+        """Return the spec of the result that goes with this storage, or None."""
+        return None
+
+    def script_of(self, flow: "Flow") -> Path | None:
+        """Return the script to store for *flow*, or None to store a pickle; raises StorageError."""
+        path = scripts.script_of(flow) if self.stored_as_script is not False else None
+        return Path(path) if path else None
+
+    def add_flow(self, flow: "Flow") -> None:
+        """Attach *flow*, to be stored by `build`; raises StorageError if another flow has its name."""
+        if self._attached.get(flow.name, flow) is not flow:
+            message = f'This {self.type} storage already holds another flow named "{flow.name}"; rename one of them'
+            raise errors.StorageError(message)
+        self._attached[flow.name] = flow
+
+    def detach(self, flow: "Flow") -> None:
+        """Let go of *flow*, because it has another storage now."""
+        if self._attached.get(flow.name) is flow:
+            del self._attached[flow.name]
+
+    def build(self) -> Self:
+        """Store every attached flow as it is now, and return this storage."""
+        stored = {name: self.put(self._source(flow)) for name, flow in self._attached.items()}
+        self.references = {**self.references, **stored}
+        return self
+
+    def get_flow(self, name: str) -> "Flow":
+        """Return the stored flow.
+
+        Raises FlowNotStoredError, SourceChangedError before a byte is executed if the digest differs, and
+        FlowFileError if the source does not define the flow.
+        """
+        reference = self.references.get(name)
+        if reference is None:
+            message = f'This {self.type} storage holds no flow "{name}"; it holds {errors.listing(self.references)}'
+            raise errors.FlowNotStoredError(message)
+        content = self.fetch(reference)
+        self._check(name, reference, content)
+        load: Callable[[str, bytes, str], Flow] = (
+            scripts.flow_from_script if reference.format == "script" else scripts.flow_from_pickle
+        )
+        return load(name, content, reference.location)
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether a flow of that name is attached or stored."""
+        return name in self._attached or name in self.references
+
+    def _check(self, name: str, reference: Reference, content: bytes) -> None:
+        found = sha256(content).hexdigest()
+        if found != reference.sha256:
+            message = (
+                f'The source of flow "{name}" at {reference.location} has changed since registration: SHA-256 '
+                f"{reference.sha256[:12]}… was registered, {found[:12]}… is there. "
+                "Nothing was executed; register the flow again"
+            )
+            raise errors.SourceChangedError(message)
+
+    def _source(self, flow: "Flow") -> Source:
+        path = self.script_of(flow)
+        if path is None and self.stored_as_script:
+            message = (
+                f'Flow "{flow.name}" cannot be stored as a script: it is not a module-level name of a file. '
+                "Define it at module level, or use stored_as_script=False"
+            )
+            raise errors.StorageError(message)
+        content = path.read_bytes() if path else scripts.pickle_flow(flow)
+        return Source(flow.name, content, "script" if path else "pickle", clock.now())
+
+    def __eq__(self, other: object) -> bool:
+        """Compare types and options; attached flows do not count."""
+        return type(self) is type(other) and self.model_dump() == other.model_dump()
+
+    __hash__ = object.__hash__

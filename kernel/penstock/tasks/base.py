@@ -1,0 +1,276 @@
+"""Tasks: the nodes of a flow."""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
+
+from penstock import errors
+from penstock.context import active_flow, context
+from penstock.tasks.options import OPTION_NAMES, TaskOptions, make_options
+from penstock.tasks.signatures import Inputs
+
+if TYPE_CHECKING:
+    from penstock.flow import Flow
+    from penstock.results import Result
+    from penstock.states import State
+    from penstock.triggers import Trigger
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Task:
+    """A step of a flow. Subclass it and write `run`, or decorate a function with `@task`.
+
+    A task is a definition: calling it in a flow adds a copy that is bound to the call's arguments. Copies share
+    their options, so a task costs a hundred bytes. Equality is identity.
+    """
+
+    __slots__ = ("_inputs", "name", "options")
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        slug: str | None = None,
+        tags: Iterable[str] | None = None,
+        max_retries: int | None = None,
+        retry_delay: timedelta | float | None = None,
+        retry_on: type[BaseException] | Iterable[type[BaseException]] | None = None,
+        trigger: "Trigger | None" = None,
+        skip_on_upstream_skip: bool = True,
+        state_handlers: "Iterable[Callable[[Task, State, State], State | None]] | None" = None,
+        on_failure: "Callable[[Task, State], None] | None" = None,
+        checkpoint: bool | None = None,
+        result: "Result | None" = None,
+    ) -> None:
+        """Make a task.
+
+        *name* is the class's name by default; *slug* names the task in its flow; *retry_delay* is in seconds or a
+        timedelta, with *max_retries* attempts after the first; *retry_on* limits retries to these exceptions;
+        *trigger* is one of `penstock.triggers`; *result* says where the value is kept, and `checkpoint=False` that
+        it is not. Raises TaskError or TypeError for options that do not fit.
+        """
+        self.name: str = name or type(self).__name__
+        around: Iterable[str] = context.get("tags", ())
+        self.options: TaskOptions = make_options(
+            f"task {self.name!r}",
+            slug=slug,
+            tags=(tags if isinstance(tags, str) else {*(tags or ()), *around}),
+            max_retries=max_retries,
+            retry_delay=retry_delay,
+            retry_on=retry_on,
+            trigger=trigger,
+            skip_on_upstream_skip=skip_on_upstream_skip,
+            state_handlers=state_handlers,
+            on_failure=on_failure,
+            checkpoint=checkpoint,
+            result=result,
+        )
+        self._inputs: Inputs | None = None
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        """Do the work; a subclass defines this with the inputs it needs."""
+        message = f"{type(self).__name__} has no run method; define one"
+        raise NotImplementedError(message)
+
+    def body(self) -> Callable[..., Any]:
+        """Return the function that does the work."""
+        return self.run
+
+    @property
+    def signature(self) -> Inputs:
+        """The inputs that `run` takes."""
+        if self._inputs is None:
+            self._inputs = Inputs(self.body(), f"task {self.name!r}")
+        return self._inputs
+
+    def copy(self, **changes: Any) -> Self:
+        """Return a copy, with other options or attributes where *changes* say so.
+
+        Raises AttributeError for a name that the task does not have.
+        """
+        new = self._duplicate()
+        for name, value in changes.items():
+            if name not in OPTION_NAMES and not hasattr(self, name):
+                message = f"task {self.name!r} has no attribute {name!r}.{errors.did_you_mean(name, OPTION_NAMES)}"
+                raise AttributeError(message)
+            setattr(new, name, value)
+        return new
+
+    def _duplicate(self) -> Self:
+        new = type(self).__new__(type(self))
+        new.name, new.options, new._inputs = self.name, self.options, self._inputs  # noqa: SLF001 - of this class
+        if hasattr(self, "__dict__"):
+            new.__dict__.update(self.__dict__)
+        return new
+
+    def __call__(
+        self,
+        *args: Any,
+        mapped: bool = False,
+        task_args: Mapping[str, Any] | None = None,
+        upstream_tasks: Iterable[Any] | None = None,
+        flow: "Flow | None" = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Add a copy of this task to the flow, bound to the arguments, and return the copy.
+
+        Arguments are tasks, whose values will be passed, or values. *task_args* are options for the copy;
+        *upstream_tasks* are waited for. Raises FlowError outside of a flow, TypeError for arguments that `run`
+        does not take.
+        """
+        new = self.copy(**task_args) if task_args else self._duplicate()
+        where = flow if flow is not None else active_flow.get()
+        if where is None:
+            where = _no_flow(self)
+        keys, values = self.signature.bind(args, kwargs)
+        where._bind(new, keys, values, upstream_tasks, mapped)  # noqa: SLF001 - the graph's own two halves
+        return new
+
+    def bind(
+        self,
+        *args: Any,
+        mapped: bool = False,
+        upstream_tasks: Iterable[Any] | None = None,
+        flow: "Flow | None" = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Bind this task itself, not a copy, to the arguments, and return it."""
+        where = flow if flow is not None else active_flow.get() or _no_flow(self)
+        keys, values = self.signature.bind(args, kwargs)
+        where._bind(self, keys, values, upstream_tasks, mapped)  # noqa: SLF001 - the graph's own two halves
+        return self
+
+    def map(
+        self,
+        *args: Any,
+        task_args: Mapping[str, Any] | None = None,
+        upstream_tasks: Iterable[Any] | None = None,
+        flow: "Flow | None" = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Add a copy that runs once for each item of the arguments; mark those to pass whole with `unmapped`."""
+        new = self.copy(**(task_args or {}))
+        where = flow if flow is not None else active_flow.get() or _no_flow(self)
+        keys, values = self.signature.bind(args, kwargs)
+        where._bind(new, keys, values, upstream_tasks, True)  # noqa: SLF001, FBT003 - the graph's own two halves
+        return new
+
+    def set_upstream(
+        self, task: Any, flow: "Flow | None" = None, key: str | None = None, *, mapped: bool = False
+    ) -> Self:
+        """Let this task wait for *task* and, with *key*, take its value."""
+        where = flow if flow is not None else active_flow.get() or _no_flow(self)
+        where.add_edge(task, self, key=key, mapped=mapped)
+        return self
+
+    def set_downstream(
+        self, task: "Task", flow: "Flow | None" = None, key: str | None = None, *, mapped: bool = False
+    ) -> Self:
+        """Let *task* wait for this one and, with *key*, take its value."""
+        where = flow if flow is not None else active_flow.get() or _no_flow(self)
+        where.add_edge(self, task, key=key, mapped=mapped)
+        return self
+
+    def set_dependencies(
+        self,
+        flow: "Flow | None" = None,
+        *,
+        upstream_tasks: Iterable[Any] | None = None,
+        downstream_tasks: "Iterable[Task] | None" = None,
+        keyword_tasks: Mapping[str, Any] | None = None,
+        mapped: bool = False,
+    ) -> Self:
+        """Set several dependencies of this task at once, as `Flow.set_dependencies` does."""
+        where = flow if flow is not None else active_flow.get() or _no_flow(self)
+        where.set_dependencies(
+            self,
+            upstream_tasks=upstream_tasks,
+            downstream_tasks=downstream_tasks,
+            keyword_tasks=keyword_tasks,
+            mapped=mapped,
+        )
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an option as if it were an attribute: `task.max_retries`."""
+        if name in OPTION_NAMES:
+            return getattr(self.options, name)
+        message = f"{type(self).__name__!r} object has no attribute {name!r}"
+        raise AttributeError(message, name=name, obj=self)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an option or an attribute."""
+        if name in OPTION_NAMES:
+            self.options = self.options.changed(f"task {self.name!r}", **{name: value})
+        else:
+            object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        """Show the name."""
+        return f"<Task: {self.name}>"
+
+
+class FunctionTask(Task):
+    """A task whose work is a function; made by `@task`."""
+
+    __slots__ = ("fn",)
+
+    def __init__(self, fn: Callable[..., Any], name: str | None = None, **options: Any) -> None:
+        """Make a task of *fn*, named after it."""
+        if not callable(fn):
+            message = f"@task needs a function; found {fn!r}. Options go by name: @task(name=...)"
+            raise TypeError(message)
+        super().__init__(name=name or getattr(fn, "__name__", type(fn).__name__), **options)
+        self.fn = fn
+        self._inputs = Inputs(fn, f"task {self.name!r}")
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the bare function."""
+        return self.fn(*args, **kwargs)
+
+    def body(self) -> Callable[..., Any]:
+        """Return the bare function."""
+        return self.fn
+
+    def _duplicate(self) -> Self:
+        new = _new(type(self))
+        _set_name(new, self.name)
+        _set_options(new, self.options)
+        _set_inputs(new, self._inputs)
+        _set_fn(new, self.fn)
+        return new
+
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]  # the function's own, for help()
+        """The function's docstring."""
+        return inspect.getdoc(self.fn)
+
+
+_new = object.__new__
+# Writing a slot through its descriptor costs a quarter of what __setattr__ with its look at the options does.
+_set_name, _set_options, _set_inputs = (Task.__dict__[slot].__set__ for slot in ("name", "options", "_inputs"))
+_set_fn = FunctionTask.__dict__["fn"].__set__
+
+
+@overload
+def task(fn: Callable[..., Any], /) -> FunctionTask: ...
+@overload
+def task(**options: Any) -> Callable[[Callable[..., Any]], FunctionTask]: ...
+def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> FunctionTask | Callable[..., FunctionTask]:
+    """Make a task of a function: `@task`, or `@task(max_retries=3, retry_delay=10)`.
+
+    Takes the options of `Task`. Raises TaskError for a function whose inputs a flow cannot fill.
+    """
+    return functools.partial(FunctionTask, **options) if fn is None else FunctionTask(fn, **options)
+
+
+def _no_flow(task: Task) -> Any:
+    message = (
+        f"{task!r} was called outside of a flow. Call it inside `with Flow(...):`, pass flow=, "
+        f"or run its function alone: {task.name}.run(...)"
+    )
+    raise errors.FlowError(message)

@@ -1,0 +1,87 @@
+"""The inputs of a task's `run`: read from the function once, used at every call."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NoReturn
+
+from penstock import errors
+
+_RESERVED: Final = frozenset({"upstream_tasks", "mapped", "task_args", "flow"})
+
+
+class Inputs:
+    """The names that a function takes, in order, which of them are required, and whether it takes any name."""
+
+    __slots__ = ("any_name", "complete", "keyword_only", "names", "owner", "required")
+
+    def __init__(self, function: Callable[..., Any], owner: str, *, bound: bool = False) -> None:
+        """Read the signature of *function*, without its first argument if *bound*.
+
+        Raises TaskError for a signature that a flow cannot fill, naming *owner*.
+        """
+        self.owner = owner
+        try:
+            parameters = list(inspect.signature(function).parameters.values())[1 if bound else 0 :]
+        except ValueError as error:
+            message = (
+                f"{owner} cannot be a task: Python does not know the signature of {function!r}. Wrap it in a function"
+            )
+            raise errors.TaskError(message) from error
+        for parameter in parameters:
+            self._refuse(parameter)
+        named = [p for p in parameters if p.kind is not p.VAR_KEYWORD]
+        self.names: tuple[str, ...] = tuple(p.name for p in named)
+        self.keyword_only: int = sum(1 for p in named if p.kind is p.KEYWORD_ONLY)
+        self.required: frozenset[str] = frozenset(p.name for p in named if p.default is p.empty)
+        self.any_name: bool = len(named) < len(parameters)
+        self.complete: int = -1 if self.keyword_only else len(named)
+
+    def _refuse(self, parameter: inspect.Parameter) -> None:
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            message = f"{self.owner} takes *{parameter.name}; a task's inputs need names. Take a list instead"
+            raise errors.TaskError(message)
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            message = f"{self.owner} takes {parameter.name!r} by position only; a task's inputs are passed by name too"
+            raise TypeError(message)
+        if parameter.name in _RESERVED:
+            taken = errors.listing(_RESERVED)
+            message = f"{self.owner} has an input {parameter.name!r}; the names {taken} are taken by the call itself"
+            raise errors.TaskError(message)
+
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[str, ...] | None, tuple[Any, ...]]:
+        """Return keys and values of a call; None as keys says that the values are in the order of the names.
+
+        Raises TypeError, as the function itself would, for too many, unknown, repeated or missing arguments.
+        """
+        if not kwargs and len(args) == self.complete:
+            return None, args
+        if not kwargs and not self.required.difference(self.names[: len(args)]) and len(args) <= self._positional():
+            return None, args
+        if len(args) > self._positional():
+            self._complain(f"takes {self._positional()} inputs by position, {len(args)} were given")
+        keys = (*self.names[: len(args)], *kwargs)
+        for key in kwargs:
+            if key in self.names[: len(args)]:
+                self._complain(f"got the input {key!r} twice, by position and by name")
+            if key not in self.names and not self.any_name:
+                self._complain(f"has no input {key!r}.{errors.did_you_mean(key, self.names)} It takes {self._listed()}")
+        missing = [name for name in self.names if name in self.required and name not in keys]
+        if missing:
+            self._complain(f"needs a value for {', '.join(missing)}")
+        return keys, (*args, *kwargs.values())
+
+    def check_names(self, keys: "tuple[str, ...]") -> None:
+        """Raise TypeError if one of *keys* is no input of the function."""
+        for key in keys:
+            if key not in self.names and not self.any_name:
+                self._complain(f"has no input {key!r}.{errors.did_you_mean(key, self.names)} It takes {self._listed()}")
+
+    def _positional(self) -> int:
+        return len(self.names) - self.keyword_only
+
+    def _listed(self) -> str:
+        return ", ".join(self.names) or "none"
+
+    def _complain(self, what: str) -> NoReturn:
+        message = f"{self.owner} {what}"
+        raise TypeError(message)

@@ -1,0 +1,124 @@
+"""Rules over how a task's upstream tasks ended: a trigger lets the task run, or raises a signal.
+
+A trigger is called with the upstream states by edge. A mapped upstream counts child by child, unless the
+edge itself is mapped, which has already given each child its own. A skipped task counts as a success.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from penstock import signals
+from penstock.context import context
+from penstock.states import State
+
+if TYPE_CHECKING:
+    from penstock.edges import Edge
+
+Trigger: TypeAlias = Callable[[Mapping["Edge", State]], bool]
+
+
+def _ended(upstream_states: Mapping["Edge", State]) -> list[State]:
+    """Return the states that count, with mapped ones replaced by their children's."""
+    counted: list[State] = []
+    for edge, state in upstream_states.items():
+        if state.is_mapped() and not edge.mapped:
+            counted.extend(getattr(state, "map_states", ()))
+        else:
+            counted.append(state)
+    return counted
+
+
+def all_successful(upstream_states: Mapping["Edge", State]) -> bool:
+    """Run if every upstream task succeeded; the default."""
+    if all(state.is_successful() for state in _ended(upstream_states)):
+        return True
+    raise signals.TRIGGERFAIL('Trigger was "all_successful" but some of the upstream tasks failed.')
+
+
+def all_failed(upstream_states: Mapping["Edge", State]) -> bool:
+    """Run if every upstream task failed."""
+    if all(state.is_failed() for state in _ended(upstream_states)):
+        return True
+    raise signals.TRIGGERFAIL('Trigger was "all_failed" but some of the upstream tasks succeeded.')
+
+
+def any_successful(upstream_states: Mapping["Edge", State]) -> bool:
+    """Run if at least one upstream task succeeded, or if there is none."""
+    counted = _ended(upstream_states)
+    if not counted or any(state.is_successful() for state in counted):
+        return True
+    raise signals.TRIGGERFAIL('Trigger was "any_successful" but none of the upstream tasks succeeded.')
+
+
+def any_failed(upstream_states: Mapping["Edge", State]) -> bool:
+    """Run if at least one upstream task failed, or if there is none."""
+    counted = _ended(upstream_states)
+    if not counted or any(state.is_failed() for state in counted):
+        return True
+    raise signals.TRIGGERFAIL('Trigger was "any_failed" but none of the upstream tasks failed.')
+
+
+def all_finished(upstream_states: Mapping["Edge", State]) -> bool:
+    """Run however the upstream tasks ended."""
+    if all(state.is_finished() for state in _ended(upstream_states)):
+        return True
+    raise signals.TRIGGERFAIL('Trigger was "all_finished" but some of the upstream tasks did not finish.')
+
+
+always_run: Final = all_finished
+
+
+def manual_only(upstream_states: Mapping["Edge", State]) -> bool:  # noqa: ARG001 - every trigger has this signature
+    """Pause until somebody resumes the task."""
+    if context.get("resume"):
+        return True
+    raise signals.PAUSE('Trigger function is "manual_only"')
+
+
+def not_all_skipped(upstream_states: Mapping["Edge", State]) -> bool:
+    """Run if every upstream task succeeded and at least one was not skipped."""
+    counted = _ended(upstream_states)
+    if counted and all(state.is_skipped() for state in counted):
+        raise signals.SKIP("All upstream tasks were skipped.")
+    if all(state.is_successful() for state in counted):
+        return True
+    raise signals.TRIGGERFAIL('Trigger was "not_all_skipped" but some of the upstream tasks failed.')
+
+
+def some_failed(at_least: float | None = None, at_most: float | None = None) -> Trigger:
+    """Run if the number of failed upstream tasks is within bounds; below 1 a bound is a fraction of all."""
+    return _Counting("some_failed", State.is_failed, at_least, at_most)
+
+
+def some_successful(at_least: float | None = None, at_most: float | None = None) -> Trigger:
+    """Run if the number of successful upstream tasks is within bounds; below 1 a bound is a fraction of all."""
+    return _Counting("some_successful", State.is_successful, at_least, at_most)
+
+
+class _Counting:
+    """A trigger that counts; a class so that it can be pickled and names itself."""
+
+    def __init__(
+        self, name: str, counts: Callable[[State], bool], at_least: float | None, at_most: float | None
+    ) -> None:
+        self.__name__ = name
+        self._counts = counts
+        self._at_least = at_least
+        self._at_most = at_most
+
+    def __call__(self, upstream_states: Mapping["Edge", State]) -> bool:
+        counted = _ended(upstream_states)
+        number = sum(1 for state in counted if self._counts(state))
+        low, high = (_bound(bound, len(counted)) for bound in (self._at_least, self._at_most))
+        if (low is None or number >= low) and (high is None or number <= high):
+            return True
+        wanted = f"at least {low if low is not None else 0}, at most {high if high is not None else 'all'}"
+        message = f'Trigger was "{self.__name__}" but {number} of {len(counted)} upstream tasks count ({wanted}).'
+        raise signals.TRIGGERFAIL(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return globals()[self.__name__], (self._at_least, self._at_most)
+
+
+def _bound(bound: float | None, total: int) -> float | None:
+    return bound * total if bound is not None and 0 < bound < 1 else bound

@@ -1,0 +1,241 @@
+"""Print penstock's times beside plain Python's, as ratios taken in one run: `make bench`.
+
+Every figure is the median of several repeats in which penstock and its references take turns, in CPU time.
+"""
+
+import argparse
+import gc
+import json
+import logging
+import math
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from penstock import Flow, task
+from tests.benchmarks import references
+from tests.benchmarks.references import Shape
+
+Timed = Callable[[], Any]
+Row = dict[str, Any]
+
+SHAPES: dict[str, Callable[[int], Shape]] = {
+    "wide": references.wide,
+    "chain": references.chain,
+    "layered": references.layered,
+}
+
+
+def build(shape: Shape) -> Flow:
+    """Return the flow of a shape."""
+    kinds = {function: task(function) for function in {function for function, _ in shape}}
+    made: list[Any] = []
+    with Flow("bench") as flow:
+        for function, upstream in shape:
+            made.append(kinds[function](*[made[number] for number in upstream]))
+    return flow
+
+
+def run(shape: Shape, executor: Any = None) -> None:
+    """Build and run the flow of a shape."""
+    state = build(shape).run(executor=executor)
+    if not state.is_successful():
+        raise RuntimeError(state.message)
+
+
+def run_mapped(count: int, executor: Any = None) -> None:
+    """Map one task over *count* items and reduce."""
+    following, total = task(references.following), task(references.total)
+    with Flow("mapped") as flow:
+        total(following.map(list(range(count))))
+    state = flow.run(executor=executor)
+    if not state.is_successful():
+        raise RuntimeError(state.message)
+
+
+def cpu(work: Timed) -> float:
+    """Return the CPU seconds that *work* takes."""
+    gc.collect()
+    begun = time.process_time()
+    work()
+    return time.process_time() - begun
+
+
+def wall(work: Timed) -> float:
+    """Return the seconds that *work* takes."""
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def compare(timed: dict[str, Timed], repeats: int, measure: Callable[[Timed], float] = cpu) -> dict[str, float]:
+    """Return the median of each, taking turns so that a slow moment falls on all."""
+    taken: dict[str, list[float]] = {name: [] for name in timed}
+    for _ in range(repeats):
+        for name, work in timed.items():
+            taken[name].append(measure(work))
+    return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def sequential(sizes: list[int], repeats: int) -> Iterator[Row]:
+    """Compare the in-process engine with direct and loop."""
+    for name, make in SHAPES.items():
+        for size in sizes:
+            shape = make(size)
+            times = compare(
+                {
+                    "penstock": partial(run, shape),
+                    "loop": partial(references.loop, shape),
+                    "direct": partial(references.direct, shape),
+                },
+                repeats if size < 100_000 else max(3, repeats // 2),
+            )
+            yield row(f"sequential {name}", size, times, "loop", bar=4.0)
+
+
+def mapped(sizes: list[int], repeats: int) -> Iterator[Row]:
+    """Compare mapped children with the loop over as many independent tasks."""
+    for size in sizes:
+        shape = references.wide(size)
+        times = compare(
+            {
+                "penstock": partial(run_mapped, size),
+                "loop": partial(references.loop, shape),
+            },
+            repeats,
+        )
+        yield row("mapped", size, times, "loop", bar=None)
+
+
+def threads(sizes: list[int], repeats: int) -> Iterator[Row]:
+    """Compare the thread executor with the loop and a bare pool together."""
+    for size in sizes:
+        shape = references.wide(size)
+
+        def bare(shape: Shape = shape) -> None:
+            references.loop(shape)
+            with ThreadPoolExecutor(2) as executor:
+                references.pool(shape, executor)
+
+        times = compare(
+            {
+                "penstock": partial(run, shape, {"type": "threads", "max_workers": 2}),
+                "loop + pool": bare,
+            },
+            repeats,
+        )
+        yield row("threads wide", size, times, "loop + pool", bar=None)
+
+
+def growth(rows: list[Row]) -> Iterator[Row]:
+    """Return for each shape the exponent with which penstock's time grows from the smallest size to the largest."""
+    for name in SHAPES:
+        own = [one for one in rows if one["what"] == f"sequential {name}"]
+        small, large = own[0], own[-1]
+        if small["tasks"] < large["tasks"]:
+            exponent = math.log(large["us"] * large["tasks"] / (small["us"] * small["tasks"])) / math.log(
+                large["tasks"] / small["tasks"]
+            )
+            yield {
+                "what": f"growth {name}",
+                "tasks": large["tasks"],
+                "us": None,
+                "ratio": round(exponent, 3),
+                "of": "exponent",
+                "bar": 1.1,
+            }
+
+
+def imports(repeats: int) -> Iterator[Row]:
+    """Compare importing penstock with importing pydantic and making one model, each in a new interpreter."""
+    script = "from penstock import Flow, task\n@task\ndef f(): return 1\nwith Flow('x') as flow: f()\nflow.run()"
+    pydantic = "import pydantic\nclass M(pydantic.BaseModel):\n    x: int\nM(x=1)"
+    pieces = {"import": "from penstock import Flow, task", "one-task script": script, "pydantic": pydantic}
+    times = compare({name: partial(interpret, code) for name, code in pieces.items()}, repeats, measure=children)
+    for name, bar in (("import", 0.4), ("one-task script", 2.0)):
+        ratio = times[name] / times["pydantic"]
+        yield {
+            "what": name,
+            "tasks": 1,
+            "us": round(times[name] * 1e6),
+            "ratio": round(ratio, 3),
+            "of": "pydantic",
+            "bar": bar,
+        }
+
+
+def interpret(code: str) -> None:
+    """Run *code* in a new interpreter."""
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PENSTOCK_LOGGING__LEVEL": "WARNING"})
+
+
+def children(work: Timed) -> float:
+    """Return the CPU seconds that the processes of *work* take."""
+    before = os.times()
+    work()
+    after = os.times()
+    return (after.children_user + after.children_system) - (before.children_user + before.children_system)
+
+
+def row(what: str, size: int, times: dict[str, float], reference: str, bar: float | None) -> Row:
+    """Return a line of the table: microseconds a task, and the ratio to *reference*."""
+    return {
+        "what": what,
+        "tasks": size,
+        "us": round(times["penstock"] / size * 1e6, 2),
+        "ratio": round(times["penstock"] / times[reference], 3),
+        "of": reference,
+        "bar": bar,
+        "references": {name: round(taken / size * 1e6, 2) for name, taken in times.items() if name != "penstock"},
+    }
+
+
+def show(one: Row) -> None:
+    """Print a line of the table."""
+    beside = "  ".join(f"{name} {us}" for name, us in one.get("references", {}).items())
+    bar = "" if one["bar"] is None else f"{'met' if one['ratio'] <= one['bar'] else 'MISSED'} (≤ {one['bar']})"
+    us = "" if one["us"] is None else f"{one['us']:.2f}"
+    print(
+        f"{one['what']:<20} {one['tasks']:>8} {us:>10} {one['ratio']:>8.2f} x {one['of']:<12} {bar:<16} {beside}",
+        flush=True,
+    )
+
+
+def main() -> int:
+    """Run the benchmarks; exits with 1 if a bar was missed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small sizes, a minute less")
+    parser.add_argument("--json", metavar="FILE", help="write the rows there too")
+    chosen = parser.parse_args()
+    sizes, repeats = ([1_000, 10_000], 3) if chosen.quick else ([1_000, 10_000, 100_000], 5)
+    os.environ["PENSTOCK_LOGGING__LEVEL"] = "WARNING"
+    logging.getLogger("penstock").setLevel(logging.WARNING)
+    run(references.wide(10))
+    print(f"{'what':<20} {'tasks':>8} {'µs/task':>10} {'ratio':>8}   {'of':<12} {'bar':<16} references, µs/task")
+    rows: list[Row] = []
+    for group in (
+        sequential(sizes, repeats),
+        mapped(sizes, repeats),
+        threads(sizes[:2], repeats),
+        imports(repeats),
+    ):
+        for one in group:
+            show(one)
+            rows.append(one)
+    for one in growth(rows):
+        show(one)
+        rows.append(one)
+    if chosen.json:
+        with open(chosen.json, "w", encoding="utf-8") as file:  # noqa: PTH123 - a path from the command line
+            json.dump(rows, file, indent=1)
+    return int(any(one["bar"] is not None and one["ratio"] > one["bar"] for one in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

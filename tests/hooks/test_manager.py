@@ -1,0 +1,304 @@
+"""Plugins: how they are loaded, and what becomes of those that cannot be."""
+
+import sys
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import importlib_metadata
+import pytest
+
+import penstock
+from penstock import Flow, errors, hookimpl, hookspec, settings, task
+from penstock.executors import Executor
+from penstock.hooks import lookup, manager, observing
+from penstock.hooks.manager import PluginRecord, Registry
+
+Install = Callable[[str, str], importlib_metadata.EntryPoint]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Return a function that installs a plugin from its source, as a distribution of its own."""
+    monkeypatch.syspath_prepend(tmp_path)
+    made: list[str] = []
+
+    def write(name: str, source: str) -> importlib_metadata.EntryPoint:
+        made.append(f"acme_{name}")
+        (tmp_path / f"acme_{name}.py").write_text(f"import penstock\n{source}", encoding="utf-8")
+        info = tmp_path / f"acme_{name}-1.2.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: acme-{name}\nVersion: 1.2\n", encoding="utf-8")
+        (info / "entry_points.txt").write_text(f"[penstock]\n{name} = acme_{name}\n", encoding="utf-8")
+        found: importlib_metadata.EntryPoint
+        (found,) = importlib_metadata.distribution(f"acme-{name}").entry_points
+        return found
+
+    yield write
+    for module in made:
+        sys.modules.pop(module, None)
+
+
+def load(*entry_points: importlib_metadata.EntryPoint) -> tuple[Registry, dict[str, PluginRecord]]:
+    registry = Registry()
+    registry.load(entry_points)
+    return registry, {record.name: record for record in registry.records}
+
+
+EXECUTOR = """
+class Fleet(penstock.executors.Executor):
+    type = "fleet"
+    ships: int = 1
+    def open(self):
+        raise NotImplementedError
+
+@penstock.hookimpl
+def penstock_register_executor():
+    return Fleet
+"""
+
+
+def test_a_plugin_is_found_with_what_it_offers(install: Install) -> None:
+    registry, records = load(install("fleet", EXECUTOR))
+    record = records["fleet"]
+    assert (record.distribution, record.version, record.error) == ("acme-fleet", "1.2", None)
+    assert record.hooks == ("penstock_register_executor",)
+    assert record.offers == {"executor": ("fleet",)}
+    assert record.import_ms > 0
+    assert registry.offers["executor"]["fleet"].load() is registry.offers["executor"]["Fleet"].load()
+
+
+def test_an_offer_by_string_is_imported_on_first_use(install: Install) -> None:
+    source = '@penstock.hookimpl\ndef penstock_register_executor():\n    return {"later": "acme_later_code:Later"}'
+    registry, records = load(install("later", source))
+    assert records["later"].error is None
+    offer = registry.offers["executor"]["Later"]
+    with pytest.raises(errors.PluginMissingError, match=r"acme-later is broken: ModuleNotFoundError: acme_later_code"):
+        offer.load()
+
+
+BROKEN = {
+    "raises": ("1 / 0", r"ZeroDivisionError: division by zero \(.*acme_raises.py:2\)"),
+    "lacks": ("import hvac_of_nobody", r"ModuleNotFoundError: hvac_of_nobody \(.*acme_lacks.py:2\)"),
+    "newer": ("penstock_api = 99", "hook API version 99; this penstock has version 1"),
+    "misspelt": (
+        "@penstock.hookimpl\ndef penstock_register_executer(): return {}",
+        "hook penstock_register_executer, which nobody specifies. Did you mean penstock_register_executor?",
+    ),
+    "argument": (
+        "@penstock.hookimpl\ndef penstock_flow_run_state(run, older): ...",
+        r"PluginValidationError: .*older",
+    ),
+    "nameless": (
+        """class X(penstock.executors.Executor):
+    def open(self): ...
+@penstock.hookimpl
+def penstock_register_executor(): return [X]""",
+        "no `type: ClassVar",
+    ),
+    "taken": (
+        '@penstock.hookimpl\ndef penstock_register_executor(): return {"fleet": "x:Fleet"}',
+        r'"fleet" is offered by two plugins, fleet \(acme-fleet\) and taken \(acme-taken\)',
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_plugin_is_named_with_its_cause_and_harms_nobody(fault: str, install: Install) -> None:
+    source, cause = BROKEN[fault]
+    registry, records = load(install("fleet", EXECUTOR), install(fault, source), install("zeppelin", ""))
+    error = records[fault].error
+    assert error is not None
+    with pytest.raises(ValueError, match=cause):
+        raise ValueError(error)
+    assert records["fleet"].error is records["zeppelin"].error is None
+    assert registry.offers["executor"]["fleet"].plugin == "fleet"
+    assert not [offer for offers in registry.offers.values() for offer in offers.values() if offer.plugin == fault]
+    assert fault not in [name for name, _ in registry.manager.list_name_plugin()]
+
+
+def test_a_missing_module_comes_with_what_to_try(install: Install) -> None:
+    _, records = load(install("lacks", "import hvac_of_nobody.client"))
+    assert records["lacks"].hint == "Try: pip install hvac_of_nobody"
+
+
+def test_strict_raises_instead(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENSTOCK_PLUGINS__STRICT", "1")
+    with settings.override(), pytest.raises(errors.PluginError, match="plugin 'raises' of acme-raises"):
+        load(install("raises", "1 / 0"))
+
+
+@pytest.mark.parametrize("variable", ["PENSTOCK_PLUGINS__BLOCK=raises", "PENSTOCK_PLUGINS__ALLOW=fleet,other"])
+def test_a_blocked_plugin_is_not_even_imported(
+    variable: str, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(*variable.split("=", 1))
+    with settings.override():
+        _, records = load(install("fleet", EXECUTOR), install("raises", "1 / 0"))
+    assert records["raises"].blocked
+    assert records["raises"].error is None
+    assert records["fleet"].offers
+    assert "acme_raises" not in sys.modules
+
+
+def test_a_plugin_may_bring_hooks_that_others_implement_whatever_their_names(install: Install) -> None:
+    brings = """
+class Specs:
+    @penstock.hookspec
+    def penstock_paint(self, colour): ...
+
+@penstock.hookimpl
+def penstock_add_hookspecs(manager):
+    manager.add_hookspecs(Specs)
+"""
+    paints = "@penstock.hookimpl\ndef penstock_paint(colour): return colour * 2"
+    registry, records = load(install("zebra", brings), install("ant", paints))
+    assert [record.error for record in records.values()] == [None] * 3
+    assert registry.manager.hook.penstock_paint(colour="red") == ["redred"]
+    _, alone = load(install("bee", paints), install("cat", paints.replace("hookimpl", "hookimpl(optionalhook=True)")))
+    assert "nobody specifies" in (alone["bee"].error or "")
+    assert alone["cat"].error is None
+
+
+def test_the_kernel_is_a_plugin_like_any_other() -> None:
+    _, records = load()
+    assert records["kernel"].offers == {
+        "executor": ("in-process",),
+        "result": ("constant", "memory"),
+        "serializer": ("pickle", "json"),
+    }
+
+
+class Watcher:
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    @hookimpl
+    def penstock_task_run_state(self, new: Any, run: Any) -> None:
+        self.seen.append(f"{run.name} {new.type}")
+
+    @hookimpl
+    def penstock_flow_run_state(self, run: Any, old: Any, new: Any) -> None:
+        self.seen.append(f"{run.flow_name}: {old.type} {new.type}")
+
+
+class Angry:
+    @hookimpl
+    def penstock_task_run_state(self) -> None:
+        raise ZeroDivisionError
+
+
+@task
+def one() -> int:
+    return 1
+
+
+def test_observers_are_told_and_one_that_raises_disturbs_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    watcher = Watcher()
+    with Flow("watched") as flow:
+        one()
+    with observing(watcher), observing(Angry(), "angry"):
+        assert flow.run().is_successful()
+    assert watcher.seen == ["watched: Pending Running", "one Running", "one Success", "watched: Running Success"]
+    assert "The observer of the plugin angry raised" in caplog.text
+    flow.run()
+    assert len(watcher.seen) == 4
+
+
+def test_a_policy_may_replace_a_state_before_it_is_taken_up() -> None:
+    class Policy:
+        @hookimpl
+        def penstock_propose_state(self, new: Any) -> Any:
+            return penstock.states.Skipped("not today", 9) if new.is_successful() else None
+
+    with Flow("proposed") as flow:
+        proposed = one()
+    with observing(Policy()):
+        state = flow.run()
+    assert state.result[proposed].is_skipped()
+    assert state.result[proposed].result == 9
+
+
+def test_a_wrapper_stands_around_each_body() -> None:
+    around: list[Any] = []
+
+    class Wrapper:
+        @hookimpl(wrapper=True)
+        def penstock_run_task(self, run: Any, inputs: Any) -> Any:
+            around.append((run.name, dict(inputs)))
+            value = yield
+            return value * 10
+
+    @task
+    def double(x: int) -> int:
+        return x * 2
+
+    with Flow("wrapped") as flow:
+        alone, mapped = double(1), double.map([2, 3])
+    with observing(Wrapper()):
+        state = flow.run()
+    assert (state.result[alone].result, state.result[mapped].result) == (20, [40, 60])
+    assert around == [("double", {"x": 1}), ("double[0]", {"x": 2}), ("double[1]", {"x": 3})]
+
+
+def test_a_missing_plugin_is_named_with_what_to_install() -> None:
+    with pytest.raises(ImportError) as caught:
+        from penstock.storage import S3  # type: ignore[attr-defined]  # noqa: F401 - importing it is what raises
+    assert str(caught.value) == (
+        "penstock.storage.S3 comes with the plugin penstock-s3, which is not installed.\nTry: pip install penstock-s3"
+    )
+
+
+def test_an_unknown_name_lists_what_there_is() -> None:
+    import penstock.executors
+
+    with pytest.raises(AttributeError, match=r"no attribute 'Thread'.*in-process"):
+        _ = penstock.executors.Thread  # type: ignore[attr-defined]
+    with pytest.raises(errors.UnknownTypeError, match=r'offers an executor "in-procss". Did you mean in-process\?'):
+        Executor.resolve("in-procss")
+    assert "InProcessExecutor" in dir(penstock.executors)
+
+
+def test_a_spec_of_an_uninstalled_plugin_says_what_to_install() -> None:
+    with pytest.raises(errors.PluginMissingError, match="pip install acme-fleet"):
+        Executor.restore({"type": "armada", "options": {}, "distribution": "acme-fleet"})
+
+
+def test_options_are_validated_by_the_classs_own_fields() -> None:
+    class Fleet(Executor):
+        type: ClassVar[str] = "fleet"
+        positional: ClassVar[tuple[str, ...]] = ("ships",)
+        ships: int = 1
+
+        def open(self) -> Any:
+            raise NotImplementedError
+
+    class Offering:
+        @hookimpl
+        def penstock_register_executor(self) -> type[Executor]:
+            return Fleet
+
+    fleet: Any = Fleet
+
+    assert fleet(3).ships == 3
+    with pytest.raises(errors.SettingsError, match=r'executor "fleet" has no option "ship". Did you mean ships\?'):
+        fleet(ship=3)
+    with pytest.raises(errors.SettingsError, match=r'option "ships" of executor "fleet": .*integer.*found .many.'):
+        fleet("many")
+    with pytest.raises(TypeError, match="takes 1 positional"):
+        fleet(1, 2)
+    with observing(Offering()):
+        assert Executor.resolve({"type": "fleet", "ships": 5}) == fleet(5)
+        assert Executor.restore(fleet(7).spec()) == fleet(7)
+        assert fleet(7).spec().model_dump() == {"type": "fleet", "options": {"ships": 7}, "distribution": None}
+
+
+def test_the_registry_is_never_half_built() -> None:
+    assert manager.registry() is manager.registry()
+    assert set(manager.registry().offers) == set(lookup.FACADES)
+
+
+def test_hookspec_and_hookimpl_are_public() -> None:
+    assert penstock.hookspec is hookspec
+    assert isinstance(penstock.testing, types.ModuleType)

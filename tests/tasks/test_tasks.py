@@ -1,0 +1,156 @@
+"""Tasks: their options, their copies, and functions made into them."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import penstock
+from penstock import Flow, Task, errors, settings, task, triggers
+from penstock.results import MemoryResult
+from penstock.tasks import FunctionTask
+
+
+class Step(Task):
+    def __init__(self, size: int = 3, **options: Any) -> None:
+        self.size = size
+        super().__init__(**options)
+
+    def run(self) -> int:
+        return self.size
+
+
+def test_a_task_is_named_after_its_class_or_function() -> None:
+    @task
+    def wash() -> None:
+        """Clean it."""
+
+    assert Step().name == "Step"
+    assert Step(name="mine").name == "mine"
+    assert wash.name == "wash"
+    assert wash.__doc__ == "Clean it."
+    assert repr(wash) == "<Task: wash>"
+
+
+def test_options_are_read_and_set_as_attributes() -> None:
+    step = Step(max_retries=2, retry_delay=1.5, tags={"a"}, trigger=triggers.any_failed)
+    assert (step.max_retries, step.retry_delay, step.tags) == (2, timedelta(seconds=1.5), {"a"})
+    step.retry_delay = timedelta(minutes=1)
+    step.size = 9
+    assert step.retry_delay == timedelta(minutes=1)
+    assert step.size == 9
+    with pytest.raises(AttributeError, match="no_such"):
+        step.no_such  # noqa: B018 - reading it is what raises
+
+
+def test_a_copy_shares_nothing_that_can_change() -> None:
+    step = Step(tags={"a"})
+    other = step.copy(max_retries=1, retry_delay=0, size=4)
+    assert (other.max_retries, other.size, other.tags) == (1, 4, {"a"})
+    assert (step.max_retries, step.size) == (0, 3)
+    with pytest.raises(AttributeError, match=r"'max_retrys'.*Did you mean max_retries"):
+        step.copy(max_retrys=1)
+
+
+def test_task_args_change_the_copy_that_a_call_adds() -> None:
+    with Flow("args"):
+        assert Step()(task_args={"name": "other", "size": 1}).name == "other"
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"max_retries": 1}, errors.TaskError, "no retry_delay"),
+        ({"retry_delay": 1}, errors.TaskError, "no max_retries"),
+        ({"retry_on": ValueError}, errors.TaskError, "no max_retries"),
+        ({"max_retries": -1, "retry_delay": 0}, errors.TaskError, "0 or more; found -1"),
+        ({"max_retries": 1, "retry_delay": "soon"}, TypeError, "timedelta or a number of seconds; found 'soon'"),
+        ({"max_retries": 1, "retry_delay": 0, "retry_on": "OSError"}, TypeError, "exception classes; found 'O'"),
+        ({"tags": "abc"}, TypeError, "set of strings; found the string 'abc'"),
+        ({"state_handlers": print}, TypeError, "list of functions"),
+    ],
+    ids=["no delay", "no retries", "retry_on alone", "negative", "delay", "retry_on", "tags", "handlers"],
+)
+def test_options_that_do_not_fit_are_refused(options: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        Step(**options)
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "message"),
+    [
+        (lambda *rest: rest, errors.TaskError, r"takes \*rest"),
+        (lambda x, /: x, TypeError, "'x' by position only"),
+        (lambda mapped: mapped, errors.TaskError, "'mapped'"),
+        (dict.fromkeys, TypeError, "by position only"),
+        (5, TypeError, "needs a function; found 5"),
+    ],
+    ids=["args", "positional", "reserved", "builtin", "value"],
+)
+def test_functions_that_a_flow_cannot_fill_are_refused(function: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        task(function)
+
+
+def test_a_function_may_take_any_name() -> None:
+    @task
+    def count(**values: int) -> int:
+        return len(values)
+
+    with Flow("any") as flow:
+        counted = count(a=1, b=2)
+    assert flow.run().result[counted].result == 2
+
+
+def test_keyword_only_inputs_are_passed_by_name() -> None:
+    @task
+    def scale(x: int, *, by: int = 2) -> int:
+        return x * by
+
+    with Flow("keywords") as flow:
+        default, chosen = scale(3), scale(3, by=5)
+        mapped = scale.map([1, 2], by=penstock.unmapped(10))
+    state = flow.run()
+    assert [state.result[t].result for t in (default, chosen, mapped)] == [6, 15, [10, 20]]
+
+
+def test_tags_around_a_task_are_added() -> None:
+    with penstock.tags("x"), penstock.tags("y"):
+        assert Step(tags={"z"}).tags == {"x", "y", "z"}
+    assert Step().tags == set()
+
+
+def test_a_result_is_written_and_says_where() -> None:
+    kept = MemoryResult(location="{flow_name}/{task_name}-{n}.bin")
+
+    @task(result=kept)
+    def make(n: int) -> list[int]:
+        return [n]
+
+    @task(result=kept, checkpoint=False)
+    def unkept() -> int:
+        return 1
+
+    with Flow("writing") as flow:
+        made, other, mapped = make(5), unkept(), make.map([6, 7])
+    state = flow.run()
+    location = state.result[made].location
+    assert location is not None
+    assert location.location == "writing/make-5.bin"
+    assert kept.read(location) == [5]
+    assert state.result[other].location is None
+    assert [kept.read(child.location) for child in state.result[mapped].map_states] == [[6], [7]]
+
+
+def test_a_result_that_cannot_be_written_fails_its_task() -> None:
+    with Flow("unwritable") as flow:
+        made = FunctionTask(lambda: 1, name="made", result=MemoryResult(location="{nobody}"))()
+    assert "nobody is not known" in (flow.run().result[made].message or "").replace("'", "")
+
+
+def test_checkpointing_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENSTOCK_FLOWS__CHECKPOINTING", "false")
+    with Flow("off") as flow:
+        made = FunctionTask(lambda: 1, name="made", result=MemoryResult())()
+    with settings.override():
+        assert flow.run().result[made].location is None

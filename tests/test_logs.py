@@ -1,0 +1,68 @@
+"""Logs: what a script sees."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import penstock
+from penstock import Flow, task
+
+@task
+def hello(name):
+    logger = penstock.context.get("logger")
+    logger.info("Hello, %s!", name)
+    logger.warning("careful", extra={"level_of_care": 3})
+    logger.info("keywords", size=5)
+    logger.debug("unseen")
+    assert logger.name == "penstock.task.hello"
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        logger.exception("caught")
+
+with Flow("greeting") as flow:
+    hello.map(["Ada"])
+assert flow.run().is_successful()
+"""
+
+
+def run(tmp_path: Path, script: str, **environ: str) -> str:
+    environ = {"PATH": "", "PENSTOCK_HOME": str(tmp_path), **environ}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environ, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    return done.stderr
+
+
+def test_off_a_terminal_each_line_is_an_object(tmp_path: Path) -> None:
+    records = [json.loads(line) for line in run(tmp_path, SCRIPT).splitlines()]
+    said = [record["event"] for record in records]
+    assert said[0] == "Beginning flow run for 'greeting'"
+    assert said[2:6] == ["Hello, Ada!", "careful", "keywords", "caught"]
+    assert said[-1] == "Flow run SUCCESS: All reference tasks succeeded."
+    hello, careful, keywords, caught = records[2:6]
+    assert (hello["level"], hello["logger"], hello["task"]) == ("info", "penstock.task.hello", "hello[0]")
+    assert (careful["level_of_care"], keywords["size"]) == (3, 5)
+    assert "ZeroDivisionError" in caught["exception"]
+
+
+def test_the_form_can_be_chosen(tmp_path: Path) -> None:
+    shown = run(tmp_path, SCRIPT, PENSTOCK_LOGGING__FORMAT="console", PENSTOCK_LOGGING__LEVEL="WARNING")
+    assert "[warning" in shown
+    assert "careful" in shown
+    assert "Hello" not in shown
+
+
+def test_a_program_with_handlers_of_its_own_keeps_them(tmp_path: Path) -> None:
+    shown = run(tmp_path, "import logging\nlogging.basicConfig(format='MINE %(message)s', level=20)\n" + SCRIPT)
+    assert all(line.startswith("MINE") for line in shown.splitlines() if "Hello" in line)
+    assert shown.count("Hello, Ada!") == 1
+
+
+@pytest.mark.parametrize("level", ["ERROR", "CRITICAL"])
+def test_nothing_is_shown_below_the_level(level: str, tmp_path: Path) -> None:
+    assert "careful" not in run(tmp_path, SCRIPT, PENSTOCK_LOGGING__LEVEL=level)
