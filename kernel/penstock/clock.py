@@ -12,12 +12,15 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """Return the wall time, in UTC."""
+        ...
 
     def monotonic(self) -> float:
         """Return seconds since an arbitrary moment; never goes back."""
+        ...
 
     def sleep(self, seconds: float) -> None:
         """Return after *seconds*; at once if that is not positive."""
+        ...
 
 
 class SystemClock:

@@ -23,9 +23,9 @@ class Frame:
         lazy: Mapping[str, Callable[["Frame"], Any]] | None = None,
     ) -> None:
         """Hold *values* over the frame *below*; *lazy* functions are called with the frame they serve."""
-        self.values = values
-        self.below = below
-        self.lazy = lazy
+        self.values: dict[str, Any] = values
+        self.below: Frame | None = below
+        self.lazy: Mapping[str, Callable[[Frame], Any]] | None = lazy
 
     def find(self, key: str) -> Any:
         """Return the nearest value of *key*, or raise KeyError."""

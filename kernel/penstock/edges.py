@@ -30,11 +30,11 @@ class Edge:
         if key is not None and (not key.isidentifier() or keyword.iskeyword(key)):
             message = f"{key!r} cannot be the name of an input of {downstream_task!r}: it is not a valid argument name"
             raise errors.FlowError(message)
-        self.upstream_task = upstream_task
-        self.downstream_task = downstream_task
-        self.key = key
-        self.mapped = mapped
-        self.flattened = flattened
+        self.upstream_task: Task = upstream_task
+        self.downstream_task: Task = downstream_task
+        self.key: str | None = key
+        self.mapped: bool = mapped
+        self.flattened: bool = flattened
 
     @property
     def tasks(self) -> "set[Task]":
@@ -109,11 +109,11 @@ class Binding:
         after_marks: tuple[int, ...] | None = None,
     ) -> None:
         """Write down what a task is bound to."""
-        self.keys = keys
-        self.values = values
-        self.marks = marks
-        self.after = after
-        self.after_marks = after_marks
+        self.keys: tuple[str, ...] | None = keys
+        self.values: tuple[Any, ...] = values
+        self.marks: tuple[int, ...] | None = marks
+        self.after: tuple[Task, ...] = after
+        self.after_marks: tuple[int, ...] | None = after_marks
 
     def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Return the key of each value, for a task whose inputs are *names*."""

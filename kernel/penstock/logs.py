@@ -85,7 +85,8 @@ def configure(processors: Iterable[Callable[..., Any]] = (), *, force: bool = Fa
             wrapper_class=structlog.stdlib.BoundLogger,
             cache_logger_on_first_use=True,
         )
-        if not logging.getLogger().handlers:
+        collected = any(getattr(handler, "collects", False) for handler in root.handlers)
+        if not (collected or logging.getLogger().handlers):
             root.addHandler(_make_handler(shared))
 
 

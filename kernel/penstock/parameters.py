@@ -39,9 +39,9 @@ class Parameter(Task):
     ) -> None:
         """Make a parameter and add it to the flow whose block this is in."""
         super().__init__(name=name, slug=name, tags=tags)
-        self.default = None if default is no_default else default
-        self.required = (default is no_default) if required is None else required
-        self.type = type
+        self.default: Any = None if default is no_default else default
+        self.required: bool = (default is no_default) if required is None else required
+        self.type: Any = type
         flow = active_flow.get()
         if flow is not None:
             flow.add_task(self)

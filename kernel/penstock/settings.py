@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from penstock import errors
 
@@ -52,7 +52,6 @@ class PluginSettings(Section):
     strict: bool = Field(
         default=False, description="raise if a plugin cannot be loaded, instead of going on without it"
     )
-    paths: Names = Field(default=[], description="further folders to look for plugins in")
 
 
 class AgentSettings(Section):
@@ -70,16 +69,6 @@ class SchedulerSettings(Section):
 
     ahead: int = Field(default=10, ge=1, description="how many coming runs of a schedule are kept ready")
     interval_seconds: float = Field(default=5, gt=0, description="how often schedules are looked at")
-    catchup: Literal["none", "latest", "all"] = Field(default="latest", description="what becomes of missed times")
-    lost_after_seconds: float = Field(default=60, gt=0, description="when a silent run is given up as lost")
-
-
-class ServerSettings(Section):
-    """Where the server listens."""
-
-    host: str = Field(default="127.0.0.1", description="address to listen on")
-    port: int = Field(default=4280, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    allowed_hosts: Names = Field(default=[], description="further host names a request may be addressed to")
 
 
 class LoggingSettings(Section):
@@ -97,7 +86,6 @@ class FlowSettings(Section):
     """How flows run."""
 
     checkpointing: bool = Field(default=True, description="write results wherever a result is configured")
-    run_on_schedule: bool = Field(default=False, description="let flow.run() wait for the flow's schedule")
     create_project: bool = Field(default=True, description="let register create a project that does not exist")
 
 
@@ -106,14 +94,12 @@ class Settings(Section):
 
     home: Path = Field(default=Path("~/.penstock"), description="folder of the database, stored flows and results")
     backend: KindOptions = Field(default={}, description="who remembers flows and runs")
-    api_key: SecretStr | None = Field(default=None, description="key for a backend over HTTP")
     executor: KindOptions = Field(default={"type": "in-process"}, description="what runs the tasks of a flow run")
     storage: KindOptions = Field(default={"type": "local"}, description="where the source of flows is kept")
     result: KindOptions | None = Field(default=None, description="where results are kept if neither task nor flow says")
     plugins: PluginSettings = PluginSettings()
     agent: AgentSettings = AgentSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
-    server: ServerSettings = ServerSettings()
     logging: LoggingSettings = LoggingSettings()
     flows: FlowSettings = FlowSettings()
 

@@ -103,7 +103,7 @@ class ENDRUN(PenstockSignal):
     def __init__(self, state: states.State) -> None:
         """End in *state*."""
         BaseException.__init__(self, state.message)
-        self.state = state
+        self.state: states.State = state
 
 
 def signal_from_state(state: states.State) -> PenstockSignal:

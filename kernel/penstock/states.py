@@ -41,10 +41,10 @@ class State:
         cached_inputs: dict[str, Any] | None = None,
     ) -> None:
         """Make a state with a *message* for people and a *result*."""
-        self.message = message
-        self.result = result
-        self.context = context
-        self.cached_inputs = cached_inputs
+        self.message: str | None = message
+        self.result: Any = result
+        self.context: dict[str, Any] | None = context
+        self.cached_inputs: dict[str, Any] | None = cached_inputs
         self.location: Location | None = None
 
     @property
@@ -162,7 +162,9 @@ class State:
             return NotImplemented
         return type(self) is type(other) and self._compared() == other._compared()
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        """Hash by identity."""
+        return id(self)
 
     def __repr__(self) -> str:
         """Show type and message."""
@@ -233,7 +235,7 @@ class Retrying(Scheduled):
     def __init__(self, message: str | None = None, result: Any = None, run_count: int = 1, **kw: Any) -> None:
         """Make a state after attempt number *run_count*, which counts from 1."""
         super().__init__(message, result, **kw)
-        self.run_count = run_count
+        self.run_count: int = run_count
 
 
 class _MetaState(State):
@@ -274,7 +276,7 @@ class Queued(_MetaState):
     ) -> None:
         """Make a state to be looked at again at *start_time* (UTC; now if not given)."""
         super().__init__(message, result, **kw)
-        self.start_time = start_time if start_time is not None else clock.now()
+        self.start_time: datetime = start_time if start_time is not None else clock.now()
 
 
 class Running(State):
@@ -308,7 +310,7 @@ class Looped(Finished):
     def __init__(self, message: str | None = None, result: Any = None, loop_count: int = 1, **kw: Any) -> None:
         """Make a state after round *loop_count*, which counts from 1."""
         super().__init__(message, result, **kw)
-        self.loop_count = loop_count
+        self.loop_count: int = loop_count
 
 
 class Success(Finished):
@@ -336,9 +338,9 @@ class Cached(Success):
     ) -> None:
         """Hold the result with the inputs and parameters it is valid for, and until when (UTC)."""
         super().__init__(message, result, **kw)
-        self.hashed_inputs = hashed_inputs
-        self.cached_parameters = cached_parameters
-        self.cached_result_expiration = cached_result_expiration
+        self.hashed_inputs: dict[str, str] | None = hashed_inputs
+        self.cached_parameters: dict[str, Any] | None = cached_parameters
+        self.cached_result_expiration: datetime | None = cached_result_expiration
 
 
 class Mapped(Success):

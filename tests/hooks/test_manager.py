@@ -10,7 +10,7 @@ import importlib_metadata
 import pytest
 
 import penstock
-from penstock import Flow, errors, hookimpl, hookspec, settings, task
+from penstock import errors, hookimpl, hookspec, settings
 from penstock.executors import Executor
 from penstock.hooks import lookup, manager, observing
 from penstock.hooks.manager import PluginRecord, Registry
@@ -168,78 +168,6 @@ def test_the_kernel_is_a_plugin_like_any_other() -> None:
         "result": ("constant", "memory"),
         "serializer": ("pickle", "json"),
     }
-
-
-class Watcher:
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-
-    @hookimpl
-    def penstock_task_run_state(self, new: Any, run: Any) -> None:
-        self.seen.append(f"{run.name} {new.type}")
-
-    @hookimpl
-    def penstock_flow_run_state(self, run: Any, old: Any, new: Any) -> None:
-        self.seen.append(f"{run.flow_name}: {old.type} {new.type}")
-
-
-class Angry:
-    @hookimpl
-    def penstock_task_run_state(self) -> None:
-        raise ZeroDivisionError
-
-
-@task
-def one() -> int:
-    return 1
-
-
-def test_observers_are_told_and_one_that_raises_disturbs_nobody(caplog: pytest.LogCaptureFixture) -> None:
-    watcher = Watcher()
-    with Flow("watched") as flow:
-        one()
-    with observing(watcher), observing(Angry(), "angry"):
-        assert flow.run().is_successful()
-    assert watcher.seen == ["watched: Pending Running", "one Running", "one Success", "watched: Running Success"]
-    assert "The observer of the plugin angry raised" in caplog.text
-    flow.run()
-    assert len(watcher.seen) == 4
-
-
-def test_a_policy_may_replace_a_state_before_it_is_taken_up() -> None:
-    class Policy:
-        @hookimpl
-        def penstock_propose_state(self, new: Any) -> Any:
-            return penstock.states.Skipped("not today", 9) if new.is_successful() else None
-
-    with Flow("proposed") as flow:
-        proposed = one()
-    with observing(Policy()):
-        state = flow.run()
-    assert state.result[proposed].is_skipped()
-    assert state.result[proposed].result == 9
-
-
-def test_a_wrapper_stands_around_each_body() -> None:
-    around: list[Any] = []
-
-    class Wrapper:
-        @hookimpl(wrapper=True)
-        def penstock_run_task(self, run: Any, inputs: Any) -> Any:
-            around.append((run.name, dict(inputs)))
-            value = yield
-            return value * 10
-
-    @task
-    def double(x: int) -> int:
-        return x * 2
-
-    with Flow("wrapped") as flow:
-        alone, mapped = double(1), double.map([2, 3])
-    with observing(Wrapper()):
-        state = flow.run()
-    assert (state.result[alone].result, state.result[mapped].result) == (20, [40, 60])
-    assert around == [("double", {"x": 1}), ("double[0]", {"x": 2}), ("double[1]", {"x": 3})]
 
 
 def test_a_missing_plugin_is_named_with_what_to_install() -> None:

@@ -1,7 +1,7 @@
 """What a backend hands out and takes in: plain records, as they also appear in `--json` and over HTTP."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,7 +11,7 @@ from penstock.run_names import run_name
 class Record(BaseModel):
     """A record: immutable, and tolerant of fields that a newer backend adds."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
 
 
 class StateRecord(Record):
@@ -123,7 +123,7 @@ class Heartbeat(Record):
 class StateReport(BaseModel):
     """A state to take up: of the flow run if `slug` is None, else of that task or mapped child."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     state: dict[str, Any]
     timestamp: datetime

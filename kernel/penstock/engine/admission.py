@@ -1,5 +1,7 @@
 """Whether a task may run, now that all it waits for has ended: skips, triggers, and what can be mapped over."""
 
+from typing import Any, Final
+
 from penstock import signals, triggers
 from penstock.context import enter, leave
 from penstock.edges import MAPPED
@@ -8,7 +10,7 @@ from penstock.engine.mapping import Mapping, passed
 from penstock.engine.work import unreadable
 from penstock.states import Failed, Mapped, Skipped, State
 
-_SKIPPED = (
+_SKIPPED: Final = (
     "Upstream task was skipped; if this was not the intended behavior, consider changing "
     "`skip_on_upstream_skip=False` for this task."
 )
@@ -70,7 +72,7 @@ def _nothing_to_map(board: Board, number: int) -> State | None:
     return why
 
 
-def _width(value: object) -> int | None:
+def _width(value: Any) -> int | None:
     """Return how many items a value has to map over, or None if it cannot be indexed."""
     if isinstance(value, dict) or not hasattr(value, "__getitem__") or not hasattr(value, "__len__"):
         return None

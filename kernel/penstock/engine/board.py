@@ -22,10 +22,10 @@ class Board:
 
     def __init__(self, plan: Plan, setup: Setup) -> None:
         """Begin with every task waiting."""
-        self.plan = plan
-        self.setup = setup
+        self.plan: Plan = plan
+        self.setup: Setup = setup
         self.values: list[Any] = [None] * len(plan.tasks) + plan.constants
-        self.ended = bytearray(len(plan.tasks))
+        self.ended: bytearray = bytearray(len(plan.tasks))
         self.states: dict[int, State] = {}
 
     def preset(self, number: int, value: Any) -> None:

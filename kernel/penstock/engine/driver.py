@@ -47,7 +47,7 @@ class Driver:
 
     def __init__(self, board: Board) -> None:
         """Prepare to run what is waiting on *board*."""
-        self.board = board
+        self.board: Board = board
         self._odd = False
         self._maps: dict[int, Mapping] = {}
         self._works: dict[int, Work] = {}

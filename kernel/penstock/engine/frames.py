@@ -58,6 +58,7 @@ class Identity(Protocol):
 
     def identify(self, number: int) -> tuple[str, str, frozenset[str]]:
         """Return name, slug and tags."""
+        ...
 
 
 class TaskFrame(Frame):
@@ -75,13 +76,13 @@ class TaskFrame(Frame):
         loop: tuple[int, Any] | None = None,
     ) -> None:
         """Stand for attempt *attempt* of task *number*; *loop* is the round and the result of the one before."""
-        self.below = below
-        self.lazy = _TASK_LAZY
-        self.identity = identity
-        self.number = number
-        self.map_index = map_index
-        self.attempt = attempt
-        self.loop = loop
+        self.below: Frame = below
+        self.lazy: Mapping[str, Callable[[Frame], Any]] | None = _TASK_LAZY
+        self.identity: Identity = identity
+        self.number: int = number
+        self.map_index: int | None = map_index
+        self.attempt: int = attempt
+        self.loop: tuple[int, Any] | None = loop
         self._found: dict[str, Any] | None = None
 
     @property

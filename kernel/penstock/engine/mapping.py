@@ -17,8 +17,8 @@ class Children(Sequence[State]):
     def __init__(self, values: list[Any], odd: dict[int, State], pending: bytearray | None = None) -> None:
         """Hold the children's *values*, and the states of those that are not plain successes."""
         self._values = values
-        self.odd = odd
-        self.pending = pending
+        self.odd: dict[int, State] = odd
+        self.pending: bytearray | None = pending
 
     def __len__(self) -> int:
         """Return how many children there are."""
@@ -62,16 +62,16 @@ class Mapping:
 
     def __init__(self, number: int, arguments: list[Any], marks: tuple[int, ...], width: int, *, clean: bool) -> None:
         """Map task *number* over *arguments*; *clean* says that no child needs to ask its upstream."""
-        self.number = number
-        self.arguments = arguments
-        self.mapped = [bool(mark & MAPPED) for mark in marks]
-        self.width = width
-        self.clean = clean
+        self.number: int = number
+        self.arguments: list[Any] = arguments
+        self.mapped: list[bool] = [bool(mark & MAPPED) for mark in marks]
+        self.width: int = width
+        self.clean: bool = clean
         self.values: list[Any] = [None] * width
         self._pending = bytearray(b"\1") * width
-        self.children = Children(self.values, {}, self._pending)
-        self.left = width
-        self.next = 0
+        self.children: Children = Children(self.values, {}, self._pending)
+        self.left: int = width
+        self.next: int = 0
         self.seconds_each: float | None = None
 
     def inputs(self, child: int) -> tuple[Any, ...]:

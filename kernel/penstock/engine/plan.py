@@ -45,7 +45,7 @@ class Plan:
         self.after: list[tuple[int, ...]] = [()] * count
         self.marks: list[tuple[int, ...] | None] = [None] * count
         self.after_marks: list[tuple[int, ...] | None] = [None] * count
-        self.plain = bytearray(task.options.plain for task in self.tasks)
+        self.plain: bytearray = bytearray(task.options.plain for task in self.tasks)
         sorted_already = self._number(bindings)
         self.order: Sequence[int] = range(count) if sorted_already else self._sort()
 

@@ -18,11 +18,11 @@ class FlowRun:
         attempt: int = 1,
     ) -> None:
         """Make a run, with a new id unless one is given."""
-        self.id = run_id or str(uuid.uuid4())
-        self.flow_name = flow_name
-        self.name = name or flow_name
-        self.parameters = parameters
-        self.attempt = attempt
+        self.id: str = run_id or str(uuid.uuid4())
+        self.flow_name: str = flow_name
+        self.name: str = name or flow_name
+        self.parameters: dict[str, Any] = parameters
+        self.attempt: int = attempt
 
     def __repr__(self) -> str:
         """Show flow and name."""
@@ -47,12 +47,12 @@ class TaskRun:
         attempt: int = 1,
     ) -> None:
         """Make a task run."""
-        self.flow_run = flow_run
-        self.task_name = task_name
-        self.slug = slug
-        self.tags = tags
-        self.map_index = map_index
-        self.attempt = attempt
+        self.flow_run: FlowRun = flow_run
+        self.task_name: str = task_name
+        self.slug: str = slug
+        self.tags: frozenset[str] = tags
+        self.map_index: int | None = map_index
+        self.attempt: int = attempt
 
     @property
     def name(self) -> str:

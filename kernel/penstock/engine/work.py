@@ -72,15 +72,17 @@ class Work:
         remote: bool = False,
     ) -> None:
         """Hold *function*, whose inputs go by position unless *keys* name them; *result* keeps its values."""
-        self.function = function
-        self.keys = keys
-        self.names = keys or names
-        self.task_name, self.slug, self.tags = identity
-        self.run = run
-        self.inner = run_values
-        self.checkpoint = result
-        self.wrapped = wrapped
-        self.remote = remote
+        self.function: Callable[..., Any] = function
+        self.keys: tuple[str, ...] | None = keys
+        self.names: tuple[str, ...] = keys or names
+        self.task_name: str = identity[0]
+        self.slug: str = identity[1]
+        self.tags: frozenset[str] = identity[2]
+        self.run: FlowRun = run
+        self.inner: dict[str, Any] = run_values
+        self.checkpoint: Result | None = result
+        self.wrapped: bool = wrapped
+        self.remote: bool = remote
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the slots, with the function by name where its module can be imported."""
@@ -222,23 +224,33 @@ def _in_place() -> Iterator[None]:
 def _collected(records: list[logging.LogRecord]) -> Iterator[None]:
     """Collect what is logged under `penstock` inside the block, to be logged where the run is driven."""
     logger = logging.getLogger("penstock")
-    handler, propagate = _Collector(records), logger.propagate
-    handlers, logger.handlers, logger.propagate = logger.handlers, [handler], False
+    handler: logging.Handler = _Collector(records)
+    propagate = logger.propagate
+    handlers = logger.handlers
+    logger.handlers, logger.propagate = [handler], False
     try:
         yield
     finally:
         logger.handlers, logger.propagate = handlers, propagate
 
 
+_STRUCTLOGS_OWN: Final = ("_logger", "_name")
+"""What marks a record whose message is structlog's dictionary; the one that travels is plain text."""
+
+
 class _Collector(logging.Handler):
     """Keeps records in a form that can travel, with the task they come from."""
+
+    collects: Final = True
+    """Nothing else is to show these records: they are shown where the run is driven."""
 
     def __init__(self, records: list[logging.LogRecord]) -> None:
         super().__init__()
         self._records = records
 
     def emit(self, record: logging.LogRecord) -> None:
-        travelling = logging.makeLogRecord({**vars(record), "args": None, "exc_info": None, "msg": _text(record)})
+        kept = {name: value for name, value in vars(record).items() if name not in _STRUCTLOGS_OWN}
+        travelling = logging.makeLogRecord({**kept, "args": None, "exc_info": None, "msg": _text(record)})
         travelling.task_full_name = context.get("task_full_name")
         self._records.append(travelling)
 

@@ -24,12 +24,6 @@ def log_processors() -> list[Callable[..., Any]]:
     return [processor for answer in manager.registry().manager.hook.penstock_log_processors() for processor in answer]
 
 
-def secret(name: str) -> str | None:
-    """Return the first plugin's answer for the secret *name*."""
-    answer: str | None = manager.registry().manager.hook.penstock_secret(name=name)
-    return answer
-
-
 def render_graph(graph: "Graph", format: str) -> bytes | None:  # noqa: A002 - the term users know
     """Return the first plugin's drawing of *graph* in *format*."""
     answer: bytes | None = manager.registry().manager.hook.penstock_render_graph(graph=graph, format=format)

@@ -17,7 +17,7 @@ from penstock.hooks import lookup
 class KindSpec(BaseModel):
     """A configured object as data: its type name, its options, and the distribution that its class comes from."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
     type: str
     options: dict[str, Any] = Field(default_factory=dict)
@@ -27,7 +27,9 @@ class KindSpec(BaseModel):
 class Kind(BaseModel):
     """The base of every kind's abstract class; not for plugin authors, who derive from one of those."""
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True, arbitrary_types_allowed=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", validate_assignment=True, arbitrary_types_allowed=True
+    )
 
     kind: ClassVar[str]
     """What kind of thing this is: `"storage"`, `"executor"`."""

@@ -76,7 +76,7 @@ class Registry:
 
     def __init__(self) -> None:
         """Start with the kernel's own plugin only."""
-        self.manager = pluggy.PluginManager(PROJECT)
+        self.manager: pluggy.PluginManager = pluggy.PluginManager(PROJECT)
         self.manager.add_hookspecs(specs)
         self.records: list[PluginRecord] = []
         self.offers: dict[str, dict[str, Offer]] = {kind: {} for kind in lookup.FACADES}

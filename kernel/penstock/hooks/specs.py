@@ -72,17 +72,12 @@ def penstock_register_backend() -> Offer:  # type: ignore[empty-body]
     """Offer subclasses of `penstock.backends.Backend`: who remembers flows and runs."""
 
 
-# Logs and secrets
+# Logs
 
 
 @hookspec
 def penstock_log_processors() -> Iterable[Callable[..., Any]]:  # type: ignore[empty-body]
     """Return structlog processors, to be called with every log record after the kernel's own."""
-
-
-@hookspec(firstresult=True)
-def penstock_secret(name: str) -> str | None:
-    """Return the value of the secret *name*, or None to let the next plugin answer."""
 
 
 # A flow is drawn, and registered

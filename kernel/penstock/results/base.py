@@ -99,7 +99,7 @@ class Result(Kind, ABC):
 
 
 class _Header(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
     serializer: KindSpec
     length: int

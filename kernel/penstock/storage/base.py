@@ -31,7 +31,7 @@ _LONGEST_NAME: Final = 200  # file systems end at 255 bytes, and the name of a c
 class Reference(BaseModel):
     """Where the source of a flow is kept, and what it must be: SHA-256 in hex, size in bytes, format."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
     location: str
     sha256: str
@@ -165,6 +165,8 @@ class Storage(Kind, ABC):
 
     def __eq__(self, other: object) -> bool:
         """Compare types and options; attached flows do not count."""
-        return type(self) is type(other) and self.model_dump() == other.model_dump()
+        return isinstance(other, Storage) and type(self) is type(other) and self.model_dump() == other.model_dump()
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        """Hash by identity: a storage changes as flows are stored."""
+        return id(self)

@@ -29,7 +29,8 @@ _MODULE: Final = "penstock_flow_"
 def load_flows(path: str | Path) -> "dict[str, Flow]":
     """Execute the script at *path* and return the flows it defines at module level, by name.
 
-    Raises FlowFileError if it cannot be read or raises; an empty dictionary means that it defines none.
+    Modules beside the script can be imported, as if Python had run it. Raises FlowFileError if it cannot be read or
+    raises, or defines two flows of one name; an empty dictionary means that it defines none.
     """
     path = Path(path)
     try:
@@ -37,6 +38,9 @@ def load_flows(path: str | Path) -> "dict[str, Flow]":
     except OSError as error:
         message = f"The flow file {path} cannot be read: {error.strerror or error}"
         raise errors.FlowFileError(message) from error
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
     return _execute(content, str(path))
 
 
@@ -77,7 +81,12 @@ def _execute(content: bytes, location: str) -> "dict[str, Flow]":
         message = f"{location} cannot be loaded{where}: {type(error).__name__}: {error}"
         raise errors.FlowFileError(message) from error
     _by_value(module)
-    return {flow.name: flow for flow in vars(module).values() if any(flow is one for one in made)}
+    found: dict[str, Flow] = {}
+    for flow in [value for value in vars(module).values() if any(value is one for one in made)]:
+        if found.setdefault(flow.name, flow) is not flow:
+            message = f'{location} defines two flows named "{flow.name}"; give one of them another name'
+            raise errors.FlowFileError(message)
+    return found
 
 
 def _line_of(error: BaseException, location: str) -> str:

@@ -225,7 +225,7 @@ class FunctionTask(Task):
             message = f"@task needs a function; found {fn!r}. Options go by name: @task(name=...)"
             raise TypeError(message)
         super().__init__(name=name or getattr(fn, "__name__", type(fn).__name__), **options)
-        self.fn = fn
+        self.fn: Callable[..., Any] = fn
         self._inputs = Inputs(fn, f"task {self.name!r}")
 
     def run(self, *args: Any, **kwargs: Any) -> Any:

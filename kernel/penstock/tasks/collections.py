@@ -7,7 +7,7 @@ from penstock.tasks.base import Task
 from penstock.tasks.signatures import Inputs
 
 if TYPE_CHECKING:
-    from penstock.flow import Flow
+    from penstock.flow_graph import FlowGraph
 
 SIMPLE: Final = frozenset({int, str, float, bool, bytes, complex, type(None)})
 """Types whose values cannot hold a task; most constants are of one of them."""
@@ -30,8 +30,8 @@ class Gather(Task):
     def __init__(self, kind: type, keys: list[Any] | None = None) -> None:
         """Gather into *kind*, under *keys* if it is a dict."""
         super().__init__(name=kind.__name__.title())
-        self.kind = kind
-        self.keys = keys
+        self.kind: type = kind
+        self.keys: list[Any] | None = keys
         self._inputs = Inputs(_values, "a collection of tasks")
 
     def run(self, **values: Any) -> Any:
@@ -55,7 +55,7 @@ def holds_task(value: Any, _above: frozenset[int] = frozenset()) -> bool:
     return any(holds_task(item, above) for item in inside)
 
 
-def as_input(value: Any, flow: "Flow") -> Any:
+def as_input(value: Any, flow: "FlowGraph") -> Any:
     """Return *value*, or the task in *flow* that gathers it if it is a collection with tasks in it."""
     if isinstance(value, Task) or not holds_task(value):
         return value

@@ -19,7 +19,7 @@ class Inputs:
 
         Raises TaskError for a signature that a flow cannot fill, naming *owner*.
         """
-        self.owner = owner
+        self.owner: str = owner
         try:
             parameters = list(inspect.signature(function).parameters.values())[1 if bound else 0 :]
         except ValueError as error:

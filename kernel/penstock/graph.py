@@ -1,0 +1,81 @@
+"""A picture as data: nodes and links, drawn by whichever plugin knows the format that is asked for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from penstock import errors
+from penstock.hooks import calls, manager
+
+_DRAWN_BY: Final = "penstock-viz"
+_FORMATS: Final = ("dot", "mermaid", "svg")
+_ENDINGS: Final = {"gv": "dot", "mmd": "mermaid"}
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node, with the text to show in it and the text to show when it is pointed at.
+
+    *color* is a hex colour with or without opacity (`#28a74580`), or None for none.
+    """
+
+    id: str
+    label: str
+    shape: Literal["ellipse", "box"] = "ellipse"
+    color: str | None = None
+    tooltip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An arrow from the node *source* to the node *target*, by id."""
+
+    source: str
+    target: str
+    label: str | None = None
+    dashed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Nodes and links; *horizontal* runs from left to right instead of downwards. Notebooks show it as a picture."""
+
+    name: str
+    nodes: tuple[Node, ...]
+    edges: tuple[Link, ...]
+    horizontal: bool = False
+
+    def render(self, format: str = "svg") -> bytes:  # noqa: A002 - the term users know
+        """Return the picture in *format*: `svg`, `dot`, `mermaid`, or what else a plugin draws.
+
+        Raises PluginMissingError saying what to install, or UnknownTypeError if nobody is known to draw it.
+        """
+        drawn = calls.render_graph(self, format)
+        if drawn is None:
+            raise _nobody_draws(format)
+        return drawn
+
+    def save(self, path: str | Path, format: str | None = None) -> Path:  # noqa: A002 - as above
+        """Write the picture to *path* in *format*, by default the one that the ending names; return the path."""
+        path = Path(path)
+        ending = path.suffix.removeprefix(".").lower()
+        path.write_bytes(self.render(format or _ENDINGS.get(ending, ending)))
+        return path
+
+    def _repr_svg_(self) -> str:
+        return self.render("svg").decode()
+
+
+def _nobody_draws(format: str) -> errors.PluginError:  # noqa: A002 - as above
+    if format not in _FORMATS:
+        hint = errors.did_you_mean(format, _FORMATS)
+        known = errors.listing(_FORMATS)
+        return errors.UnknownTypeError(f'No plugin draws a graph as "{format}".{hint} {_DRAWN_BY} draws {known}.')
+    broken = next((r for r in manager.registry().records if r.distribution == _DRAWN_BY and r.error), None)
+    if broken is not None:
+        return errors.PluginMissingError(
+            f"Drawing a graph needs the plugin {_DRAWN_BY}, which is broken: {broken.error}"
+        )
+    return errors.PluginMissingError(
+        f"Drawing a graph needs the plugin {_DRAWN_BY}, which is not installed.\nTry: pip install {_DRAWN_BY}"
+    )

@@ -1,0 +1,292 @@
+"""What every executor holds to, as tests."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from pathlib import Path
+from typing import ClassVar, Final
+
+import pytest
+
+from penstock import errors
+from penstock.executors import Executor
+from penstock.testing import calls
+
+_SECONDS: Final = 60.0
+"""How long anything may take before a test fails instead of hanging."""
+
+_SCRIPT: Final = """
+import sys
+from penstock.executors import Executor
+
+class Point:
+    def __init__(self, x):
+        self.x = x
+
+def move(point, by=1):
+    return Point(point.x + by)
+
+with Executor.restore({spec}).open() as pool:
+    moved = [pool.submit(move, Point(x)) for x in range(3)]
+    print([isinstance(m.result(), Point) and m.result().x for m in moved])
+    print(pool.submit(lambda: sum(map(lambda n: n * n, range(4)))).result())
+    print(pool.submit(print, "printed by a worker", flush=True).result())
+"""
+
+_WAITING_SCRIPT: Final = """
+from penstock.executors import Executor
+from penstock.testing import calls
+
+with Executor.restore({spec}).open() as pool:
+    waiting = [pool.submit(calls.tell_process_and_wait, ready, {gate!r}) for ready in {ready!r}]
+    for future in waiting:
+        future.result()
+"""
+
+
+class ExecutorContract:
+    """Subclass it as `Test...`, and give the fixture `executor`, which runs `workers` calls at once."""
+
+    workers: ClassVar[int] = 2
+    """How many calls run at once; two or more."""
+
+    @pytest.fixture
+    def executor(self) -> Executor:
+        """Return the executor under test."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def pool(self, executor: Executor) -> Iterator[futures.Executor]:
+        """Open the executor."""
+        with executor.open() as pool:
+            assert pool is not None
+            yield pool
+
+    def test_results_come_in_the_order_of_the_calls(self, pool: futures.Executor) -> None:
+        assert list(pool.map(calls.double, range(100))) == [2 * number for number in range(100)]
+
+    def test_arguments_go_by_position_and_by_name(self, pool: futures.Executor) -> None:
+        assert pool.submit(calls.add, 1, b=20, c=300).result(_SECONDS) == 321
+
+    def test_many_small_calls_from_several_threads(self, pool: futures.Executor) -> None:
+        def submit(start: int) -> list[int]:
+            submitted = [pool.submit(calls.add, number, start) for number in range(250)]
+            return [future.result(_SECONDS) for future in submitted]
+
+        with futures.ThreadPoolExecutor(4) as threads:
+            results = list(threads.map(submit, range(4)))
+        assert results == [[number + start for number in range(250)] for start in range(4)]
+
+    def test_two_calls_run_at_once(self, pool: futures.Executor, tmp_path: Path) -> None:
+        first, second = _pipe(tmp_path / "first"), _pipe(tmp_path / "second")
+        meeting, met = pool.submit(calls.meet, first, second), pool.submit(calls.wait, first)
+        assert met.result(_SECONDS) == "met"
+        Path(second).write_text("and parted", encoding="utf-8")
+        assert meeting.result(_SECONDS) == "and parted"
+
+    def test_large_values_go_there_and_back(self, pool: futures.Executor) -> None:
+        value = os.urandom(1 << 10) * (8 << 10)
+        assert pool.submit(calls.double, value).result(_SECONDS) == value + value
+
+    def test_an_exception_is_the_calls_own(self, pool: futures.Executor) -> None:
+        failing, working = pool.submit(calls.fail, "no luck"), pool.submit(calls.double, 1)
+        with pytest.raises(ValueError, match=r"^no luck$"):
+            failing.result(_SECONDS)
+        assert working.result(_SECONDS) == 2
+
+    def test_leaving_the_interpreter_is_the_calls_own_affair(self, pool: futures.Executor) -> None:
+        left = pool.submit(calls.leave, 3).exception(_SECONDS)
+        assert isinstance(left, SystemExit)
+        assert left.code == 3
+        assert pool.submit(calls.double, 1).result(_SECONDS) == 2
+
+    def test_a_call_that_has_not_begun_can_be_cancelled(self, pool: futures.Executor, tmp_path: Path) -> None:
+        gate = _pipe(tmp_path / "gate")
+        trace = tmp_path / "trace"
+        running = _occupy(pool, tmp_path, gate, self.workers)
+        waiting = pool.submit(trace.touch)
+        assert waiting.cancel()
+        _open(gate, running)
+        assert pool.submit(calls.double, 1).result(_SECONDS) == 2
+        assert not trace.exists()
+
+    def test_leaving_cancels_what_has_not_begun(self, executor: Executor, tmp_path: Path) -> None:
+        gate = _pipe(tmp_path / "gate")
+        running: list[futures.Future[str]] = []
+        with executor.open() as pool:
+            assert pool is not None
+            running += _occupy(pool, tmp_path, gate, self.workers)
+            waiting = [pool.submit(calls.double, number) for number in range(10)]
+            opening = threading.Thread(target=_open_after, args=(gate, waiting, running))
+            opening.start()
+        opening.join(_SECONDS)
+        assert all(future.cancelled() for future in waiting)
+        assert all(future.done() for future in running)
+        with pytest.raises(RuntimeError):
+            pool.submit(calls.double, 1)
+
+    def test_it_can_be_opened_again(self, executor: Executor) -> None:
+        for _ in range(2):
+            with executor.open() as pool:
+                assert pool is not None
+                assert pool.submit(calls.double, 1).result(_SECONDS) == 2
+
+    def test_its_spec_restores_it(self, executor: Executor) -> None:
+        assert Executor.restore(json.loads(executor.spec().model_dump_json())) == executor
+
+    def test_an_unguarded_script_works(self, executor: Executor, tmp_path: Path) -> None:
+        script = tmp_path / "unguarded.py"
+        script.write_text(_SCRIPT.format(spec=executor.spec().model_dump()), encoding="utf-8")
+        done = subprocess.run([sys.executable, script], check=False, capture_output=True, text=True)
+        assert done.stderr == ""
+        assert done.stdout.splitlines() == ["[1, 2, 3]", "14", "printed by a worker", "None"]
+
+
+class RemoteExecutorContract(ExecutorContract):
+    """What an executor holds to besides if its calls cross a process boundary on this machine."""
+
+    def test_it_says_that_it_is_remote(self, executor: Executor) -> None:
+        assert type(executor).remote
+
+    def test_calls_run_in_other_processes(self, pool: futures.Executor) -> None:
+        assert pool.submit(calls.process).result(_SECONDS) != os.getpid()
+
+    def test_what_cannot_be_pickled_fails_its_own_call(self, pool: futures.Executor) -> None:
+        failing = {
+            "argument": pool.submit(calls.double, threading.Lock()),
+            "result": pool.submit(calls.lock),
+            "UnpicklableError": pool.submit(calls.raise_unpicklable),
+            "wants a code": pool.submit(calls.raise_demanding),
+        }
+        for text, future in failing.items():
+            with pytest.raises(errors.SerializationError, match=text):
+                future.result(_SECONDS)
+        assert pool.submit(calls.double, 1).result(_SECONDS) == 2
+
+    def test_an_exception_tells_where_in_the_worker_it_was_raised(self, pool: futures.Executor) -> None:
+        raised = pool.submit(calls.fail, "no luck").exception(_SECONDS)
+        assert raised is not None
+        assert "raise ValueError(message)" in str(raised.__cause__)
+
+    @pytest.mark.parametrize(
+        ("function", "argument", "words"),
+        [(calls.killed, signal.SIGKILL, "SIGKILL"), (calls.killed, signal.SIGSEGV, "SIGSEGV"), (calls.exited, 3, "3")],
+    )
+    def test_a_dead_worker_loses_its_own_call_only(
+        self, pool: futures.Executor, function: Callable[[int], None], argument: int, words: str
+    ) -> None:
+        before = [pool.submit(calls.double, number) for number in range(20)]
+        lost = pool.submit(function, argument)
+        after = [pool.submit(calls.double, number) for number in range(20)]
+        with pytest.raises(errors.ExecutorError, match=words):
+            lost.result(_SECONDS)
+        assert [future.result(_SECONDS) for future in before + after] == [2 * number for number in range(20)] * 2
+
+    def test_workers_that_die_idle_lose_no_call(self, pool: futures.Executor) -> None:
+        for _ in range(5):
+            os.kill(pool.submit(calls.process).result(_SECONDS), signal.SIGKILL)
+            assert pool.submit(calls.double, 1).result(_SECONDS) == 2
+
+    def test_leaving_ends_every_process(self, executor: Executor, tmp_path: Path) -> None:
+        gate = _pipe(tmp_path / "gate")
+        with executor.open() as pool:
+            assert pool is not None
+            ready = [_pipe(tmp_path / f"ready-{number}") for number in range(2)]
+            lost = [pool.submit(calls.tell_process_and_wait, told, gate) for told in ready]
+            processes = [int(Path(told).read_text(encoding="utf-8")) for told in ready]
+        for process in processes:
+            with pytest.raises(ProcessLookupError):
+                os.kill(process, 0)
+        for future in lost:
+            with pytest.raises((errors.ExecutorError, futures.CancelledError)):
+                future.result(0)
+
+    def test_workers_end_with_a_parent_that_is_killed(self, executor: Executor, tmp_path: Path) -> None:
+        with _waiting_script(executor, tmp_path) as (parent, processes):
+            parent.kill()
+            assert all(_ends(process) for process in processes)
+
+    def test_an_interrupt_is_told_once(self, executor: Executor, tmp_path: Path) -> None:
+        with _waiting_script(executor, tmp_path) as (parent, processes):
+            os.killpg(parent.pid, signal.SIGINT)
+            _, told = parent.communicate(timeout=_SECONDS)
+            assert told.count(b"Traceback") == told.count(b"KeyboardInterrupt") == 1
+            assert all(_ends(process) for process in processes)
+
+    def test_a_worker_has_its_parents_surroundings(
+        self, executor: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("PENSTOCK_TEST_VARIABLE", "set")
+        monkeypatch.syspath_prepend(tmp_path / "modules")
+        with executor.open() as pool:
+            assert pool is not None
+            found = pool.submit(calls.surroundings).result(_SECONDS)
+        assert found == {"path": sys.path, "folder": str(tmp_path), "variable": "set"}
+
+
+def _pipe(path: Path) -> str:
+    os.mkfifo(path)
+    return str(path)
+
+
+def _occupy(pool: futures.Executor, folder: Path, gate: str, workers: int) -> "list[futures.Future[str]]":
+    """Return calls that are under way on every worker and wait at *gate*."""
+    ready = [_pipe(folder / f"ready-{number}") for number in range(workers)]
+    running = [pool.submit(calls.tell_process_and_wait, told, gate) for told in ready]
+    for told in ready:
+        Path(told).read_text(encoding="utf-8")
+    return running
+
+
+def _open(gate: str, running: "list[futures.Future[str]]") -> None:
+    """Open *gate* until everybody who waits at it has passed."""
+    while futures.wait(running, 0.01).not_done:
+        with contextlib.suppress(OSError):  # nobody is there yet, or any more
+            descriptor = os.open(gate, os.O_WRONLY | os.O_NONBLOCK)
+            os.close(descriptor)
+
+
+def _open_after(gate: str, waiting: "list[futures.Future[int]]", running: "list[futures.Future[str]]") -> None:
+    ended = threading.Semaphore(0)
+    for future in waiting:
+        future.add_done_callback(lambda _: ended.release())
+    if all(ended.acquire(timeout=_SECONDS) for _ in waiting):
+        _open(gate, running)
+
+
+@contextlib.contextmanager
+def _waiting_script(executor: Executor, folder: Path) -> Iterator[tuple["subprocess.Popen[bytes]", list[int]]]:
+    """Run a script, in a process group of its own, whose workers wait; yield it and their process ids."""
+    gate = _pipe(folder / "gate")
+    ready = [_pipe(folder / f"ready-{number}") for number in range(2)]
+    script = folder / "waiting.py"
+    script.write_text(
+        _WAITING_SCRIPT.format(spec=executor.spec().model_dump(), gate=gate, ready=ready), encoding="utf-8"
+    )
+    parent = subprocess.Popen([sys.executable, script], start_new_session=True, stderr=subprocess.PIPE)
+    try:
+        yield parent, [int(Path(told).read_text(encoding="utf-8")) for told in ready]
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(parent.pid, signal.SIGKILL)
+        parent.communicate()
+
+
+def _ends(process: int) -> bool:
+    """Return whether *process* ends before long."""
+    try:
+        descriptor = os.pidfd_open(process)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([descriptor], [], [], _SECONDS)[0])
+    finally:
+        os.close(descriptor)
