@@ -48,15 +48,20 @@ class Source:
     format: Format
     created: datetime
 
+    @property
+    def sha256(self) -> str:
+        """The digest of the content, in hex."""
+        return sha256(self.content).hexdigest()
+
     def key(self) -> str:
-        """Return the name the seed gives it: slugified flow name / slugified timestamp (UTC)."""
+        """Return slugified flow name / slugified timestamp (UTC); two sources of one moment have the same."""
         return f"{slugify(self.flow_name, max_length=_LONGEST_NAME) or 'flow'}/{slugify(self.created.isoformat())}"
 
     def refer(self, location: str) -> Reference:
         """Return the reference to this source at *location*."""
         return Reference(
             location=location,
-            sha256=sha256(self.content).hexdigest(),
+            sha256=self.sha256,
             size=len(self.content),
             format=self.format,
         )

@@ -1,0 +1,34 @@
+"""The results that the kernel ships hold what every result holds to."""
+
+import pytest
+
+from penstock import errors
+from penstock.results import ConstantResult, MemoryResult, Result
+from penstock.serializers import JSONSerializer
+from penstock.testing.results import ResultContract
+
+
+class TestMemoryResult(ResultContract):
+    durable = False
+    confined = False
+
+    @pytest.fixture
+    def result(self) -> Result:
+        return MemoryResult()
+
+
+class TestMemoryResultAsJSON(TestMemoryResult):
+    @pytest.fixture
+    def result(self) -> Result:
+        return MemoryResult(serializer=JSONSerializer())
+
+
+def test_a_constant_is_read_everywhere_and_written_nowhere() -> None:
+    result = ConstantResult([1, 2])
+    assert result.read("anywhere") == [1, 2]
+    assert result.exists("anywhere")
+    with pytest.raises(errors.ResultError, match=r"cannot be written; its value is \[1, 2\]"):
+        result.write(3)
+    with pytest.raises(errors.ResultMissingError, match="stored form"):
+        result.get("anywhere")
+    assert Result.restore(result.spec()) == result
