@@ -1,0 +1,108 @@
+"""A worker process as its parent sees it."""
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections import OrderedDict
+from typing import Final
+
+from penstock_executors import worker
+
+_GRACE_SECONDS: Final = 5.0
+_REASONS: Final = {
+    signal.SIGKILL: ", as the system does when memory runs out",
+    signal.SIGSEGV: ", which is a crash in compiled code",
+    signal.SIGABRT: ", which is a crash in compiled code",
+}
+
+
+class LostError(Exception):
+    """A worker is gone; the message says how, as the end of a sentence that begins with it."""
+
+
+class UnreadError(LostError):
+    """A worker is gone, and had not taken up the call it was sent."""
+
+
+def _start(descriptor: int) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-P", worker.__file__, str(descriptor)], stdin=subprocess.DEVNULL, pass_fds=[descriptor]
+    )
+
+
+class WorkerProcess:
+    """A worker process and what it has been sent."""
+
+    def __init__(self) -> None:
+        """Start a worker and wait until it is ready; raises LostError if it does not get that far."""
+        self._known: OrderedDict[bytes, None] = OrderedDict()
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            try:
+                self._process = _start(theirs.fileno())
+            except OSError as error:
+                raise LostError(f"could not be started: {error}") from error
+            self._channel = worker.Channel(ours.detach())
+        try:
+            self._channel.send(json.dumps(sys.path).encode())
+            self._channel.receive()
+        except (EOFError, OSError) as error:
+            raise LostError(f"could not be started: it {self._ending()}") from error
+
+    def is_alive(self) -> bool:
+        """Return whether the process runs."""
+        return self._process.poll() is None
+
+    def ask(self, digest: bytes, function: bytes, call: memoryview) -> bytes:
+        """Return the answer to *call*, having sent the function first if it is new to this worker.
+
+        Raises UnreadError if the worker died before it had read the call, LostError if it died afterwards.
+        """
+        try:
+            if digest in self._known:
+                self._known.move_to_end(digest)
+            else:
+                self._channel.send(function)
+                self._remember(digest)
+            self._channel.send(call)
+            return self._channel.receive()
+        except EOFError as error:
+            raise LostError(self._ending()) from error
+        except OSError as error:  # broken pipe, or reset with the call unread
+            raise UnreadError(self._ending()) from error
+
+    def end(self) -> None:
+        """Let the process end by itself; kill it if it takes more than a few seconds."""
+        with contextlib.suppress(OSError):
+            self._channel.send(b"")
+        self._wait()
+
+    def kill(self) -> None:
+        """Kill the process; whoever waits for its answer finds it lost."""
+        self._process.kill()
+
+    def _remember(self, digest: bytes) -> None:
+        """Count along with the worker, which forgets what it has not used for long."""
+        self._known[digest] = None
+        if len(self._known) > worker.FUNCTIONS_KEPT:
+            self._known.popitem(last=False)
+
+    def _wait(self) -> int:
+        try:
+            code = self._process.wait(_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        self._channel.close()
+        return code
+
+    def _ending(self) -> str:
+        """Return how the process ended, in words."""
+        code = self._wait()
+        if code >= 0:
+            return f"ended with exit code {code} before it had answered"
+        number = signal.Signals(-code)
+        return f"was killed by {number.name}{_REASONS.get(number, '')}"

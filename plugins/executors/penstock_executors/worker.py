@@ -1,0 +1,175 @@
+"""The program of a worker process: takes calls from a socket, one at a time, and answers each.
+
+It is run by its path, so that nothing but the standard library is imported before the parent has said where
+modules are. A frame from the parent is a kind, the digest of a function, and a pickle; an empty frame asks the
+worker to end, a closed socket means that the parent is gone. See `processes` for the other side.
+"""
+
+import contextlib
+import io
+import json
+import os
+import pickle
+import select
+import signal
+import sys
+import threading
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Final
+
+FUNCTION: Final = b"f"
+CALL: Final = b"c"
+DIGEST_BYTES: Final = 16
+FUNCTIONS_KEPT: Final = 64
+"""How many functions a worker remembers, those used last; the parent counts along."""
+
+VALUE: Final = b"v"
+RAISED: Final = b"r"
+UNPICKLABLE: Final = b"u"
+LENGTH_BYTES: Final = 8
+_COPIED: Final = 1 << 14  # bytes; up to here one copy costs less than a second system call
+
+
+class Channel:
+    """Frames of bytes over one end of a pair of sockets; used by one thread at a time."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Take over the socket *descriptor*."""
+        self._descriptor = descriptor
+        self._reader = os.fdopen(descriptor, "rb")
+
+    def send(self, frame: "bytes | memoryview") -> None:
+        """Send a frame; raises OSError if the other end is closed."""
+        length = len(frame).to_bytes(LENGTH_BYTES)
+        if len(frame) <= _COPIED:
+            frame = length + frame
+        else:
+            self._write(length)
+        self._write(frame)
+
+    def receive(self) -> bytes:
+        """Wait for a frame; raises EOFError or OSError if the other end is closed."""
+        length = int.from_bytes(self._read(LENGTH_BYTES))
+        return self._read(length)
+
+    def close(self) -> None:
+        """Close this end."""
+        self._reader.close()
+
+    def _write(self, part: "bytes | memoryview") -> None:
+        rest = memoryview(part)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+    def _read(self, length: int) -> bytes:
+        part = self._reader.read(length)
+        if len(part) < length:
+            raise EOFError
+        return part
+
+
+def main(descriptor: int) -> None:
+    """Serve the socket *descriptor* until the parent ends."""
+    signal.signal(signal.SIGINT, _ignore)  # Ctrl-C reaches the whole terminal; the parent decides what it means
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    channel = Channel(descriptor)
+    with contextlib.suppress(EOFError, ConnectionError):  # the parent is gone
+        sys.path[:] = json.loads(channel.receive())
+        threading.Thread(target=_end_with_parent, args=(descriptor,), daemon=True).start()
+        _serve(channel)
+
+
+def _ignore(*_: object) -> None:
+    """Do nothing; unlike SIG_IGN this is not passed on to programs that a task starts."""
+
+
+def _end_with_parent(descriptor: int) -> None:
+    """End this process, whatever it is doing, once nobody is at the other end of the socket."""
+    poll = select.poll()
+    poll.register(descriptor, 0)  # a closed socket is reported unasked
+    poll.poll()
+    os._exit(1)
+
+
+def _serve(channel: Channel) -> None:
+    functions: OrderedDict[bytes, Callable[..., Any]] = OrderedDict()
+    channel.send(b"ready")
+    while frame := channel.receive():
+        digest, body = frame[1 : 1 + DIGEST_BYTES], memoryview(frame)[1 + DIGEST_BYTES :]
+        if frame.startswith(FUNCTION):
+            functions[digest] = _function(body)
+            if len(functions) > FUNCTIONS_KEPT:
+                functions.popitem(last=False)
+            continue
+        functions.move_to_end(digest)
+        answer = _answer(functions[digest], body)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()  # what a task prints is seen when it is done, not when the run is
+        channel.send(answer)
+
+
+def _function(body: memoryview) -> Callable[..., Any]:
+    """Return the pickled function, or one that says why it cannot be had."""
+    try:
+        function: Callable[..., Any] = pickle.loads(body)  # noqa: S301 - from the parent, over a socket of its own
+    except Exception as error:  # noqa: BLE001 - unpickling imports the user's modules
+        reason = f"the function cannot be loaded in a worker process: {type(error).__name__}: {error}"
+
+        def function(*_: Any, **__: Any) -> None:
+            raise _UnpicklableError(reason)
+
+    return function
+
+
+def _answer(function: Callable[..., Any], body: memoryview) -> "bytes | memoryview":
+    try:
+        try:
+            args, kwargs = pickle.loads(body)  # noqa: S301 - as above
+        except Exception as error:  # the user's classes, being unpickled
+            reason = f"its arguments cannot be loaded in a worker process: {type(error).__name__}: {error}"
+            raise _UnpicklableError(reason) from error
+        value = function(*args, **kwargs)
+    except _UnpicklableError as error:
+        return UNPICKLABLE + str(error).encode()
+    except BaseException as error:  # noqa: BLE001 - the user's function: what it raises is the answer
+        return _raised(error)
+    try:
+        return _pickled(VALUE, value)
+    except Exception as error:  # noqa: BLE001 - the user's classes, being pickled
+        return UNPICKLABLE + f"its result, of type {_name(value)}, cannot be pickled: {error}".encode()
+
+
+def _raised(error: BaseException) -> "bytes | memoryview":
+    trace = error.__traceback__.tb_next if error.__traceback__ else None  # without this module's frame
+    text = "".join(traceback.format_exception(type(error), error, trace))
+    described = text.encode(errors="replace")
+    try:
+        return _pickled(RAISED + len(described).to_bytes(LENGTH_BYTES) + described, error)
+    except Exception as reason:  # noqa: BLE001 - the user's exception, being pickled
+        return UNPICKLABLE + f"the {_name(error)} it raised cannot be pickled: {reason}\n{text}".encode(
+            errors="replace"
+        )
+
+
+def _pickled(prefix: bytes, value: object) -> memoryview:
+    """Return *prefix* and the pickle of *value*, without a copy of what may be large."""
+    import cloudpickle
+
+    frame = io.BytesIO()
+    frame.write(prefix)
+    cloudpickle.Pickler(frame, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
+    return frame.getbuffer()
+
+
+def _name(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+
+
+class _UnpicklableError(Exception):
+    """A function or its arguments cannot be loaded here."""
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

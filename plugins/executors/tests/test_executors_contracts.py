@@ -1,0 +1,19 @@
+"""The kernel's contract, held by this plugin's executors."""
+
+import pytest
+
+from penstock.executors import Executor
+from penstock.testing.executors import ExecutorContract, RemoteExecutorContract
+from penstock_executors import ProcessExecutor, ThreadExecutor
+
+
+class TestThreadExecutor(ExecutorContract):
+    @pytest.fixture
+    def executor(self) -> Executor:
+        return ThreadExecutor(2)
+
+
+class TestProcessExecutor(RemoteExecutorContract):
+    @pytest.fixture
+    def executor(self) -> Executor:
+        return ProcessExecutor(2)
