@@ -1,0 +1,132 @@
+"""Flows and their versions: registering, finding, listing, archiving, pausing."""
+
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+from sqlalchemy import Connection, Select, delete, insert, select, update
+
+from penstock import clock, errors
+from penstock.backends.models import RegisteredFlow
+from penstock_backend import projects as project_rows
+from penstock_backend.tables import AnyRow, columns_of, flow_runs, flow_versions, flows, projects
+
+if TYPE_CHECKING:
+    from penstock.spec import FlowSpec
+
+_SELECT: Final = select(
+    flow_versions, flows.c.name, flows.c.schedule_active, projects.c.name.label("project")
+).select_from(flow_versions.join(flows).join(projects))
+
+
+def register(
+    connection: Connection,
+    spec: "FlowSpec",
+    project: str,
+    idempotency_key: str | None,
+    *,
+    schedule_active: bool,
+) -> RegisteredFlow:
+    """Keep *spec* as the next version of its flow, unless the newest version has the same key."""
+    flow_id = _flow_id(connection, project, spec.name)
+    newest = connection.execute(_newest(flow_id)).first()
+    if newest and not newest.archived and idempotency_key and newest.idempotency_key == idempotency_key:
+        return record(newest)
+    drop_unstarted(connection, flow_id)
+    connection.execute(update(flow_versions).where(flow_versions.c.flow_id == flow_id).values(archived=True))
+    connection.execute(update(flows).where(flows.c.id == flow_id).values(schedule_active=schedule_active))
+    row = {
+        "id": str(uuid4()),
+        "flow_id": flow_id,
+        "version": newest.version + 1 if newest is not None else 1,
+        "created": clock.now(),
+        "archived": False,
+        "idempotency_key": idempotency_key,
+        "spec": spec.model_dump(mode="json"),
+    }
+    connection.execute(insert(flow_versions), row)
+    return record(connection.execute(_newest(flow_id)).one())
+
+
+def find(connection: Connection, project: str, name: str, version: int | None = None) -> AnyRow:
+    """Return the row of a version, the newest by default; raises UnknownProjectError, UnknownFlowError."""
+    project_id = project_rows.find(connection, project).id
+    flow_id = connection.execute(_flow(project_id, name)).scalar()
+    if flow_id is None:
+        known = connection.execute(select(flows.c.name).where(flows.c.project_id == project_id)).scalars()
+        there = project_rows.hint(name, known, "It holds", "It holds no flow yet. Try: penstock register")
+        message = f'Project "{project}" has no flow "{name}".{there}'
+        raise errors.UnknownFlowError(message)
+    query = _newest(flow_id) if version is None else _newest(flow_id).where(flow_versions.c.version == version)
+    row = connection.execute(query).first()
+    if row is None:
+        newest = connection.execute(_newest(flow_id)).one().version
+        message = f'Flow "{name}" of project "{project}" has no version {version}; its versions are 1 to {newest}'
+        raise errors.UnknownFlowError(message)
+    return row
+
+
+def list_versions(connection: Connection, project: str | None, limit: int, *, archived: bool) -> list[RegisteredFlow]:
+    """Return the versions in use, or all with *archived*, by project and name, the newest first."""
+    query = _SELECT.order_by(projects.c.name, flows.c.name, flow_versions.c.version.desc()).limit(limit)
+    if project is not None:
+        query = query.where(projects.c.id == project_rows.find(connection, project).id)
+    if not archived:
+        query = query.where(flow_versions.c.archived.is_(False))
+    return [record(row) for row in connection.execute(query)]
+
+
+def set_schedule_active(connection: Connection, project: str, name: str, *, active: bool) -> RegisteredFlow:
+    """Pause or go on with the schedule of a flow."""
+    flow_id = find(connection, project, name).flow_id
+    connection.execute(update(flows).where(flows.c.id == flow_id).values(schedule_active=active))
+    if not active:
+        drop_unstarted(connection, flow_id)
+    return record(connection.execute(_newest(flow_id)).one())
+
+
+def archive(connection: Connection, project: str, name: str) -> RegisteredFlow:
+    """Archive the newest version of a flow."""
+    row = find(connection, project, name)
+    connection.execute(update(flow_versions).where(flow_versions.c.id == row.id).values(archived=True))
+    drop_unstarted(connection, row.flow_id)
+    return record(connection.execute(_newest(row.flow_id)).one())
+
+
+def scheduled(connection: Connection) -> list[AnyRow]:
+    """Return the rows of the versions whose schedule is to be acted on."""
+    query = _SELECT.where(flows.c.schedule_active.is_(True), flow_versions.c.archived.is_(False))
+    return [row for row in connection.execute(query) if row.spec.get("schedule")]
+
+
+def drop_unstarted(connection: Connection, flow_id: str) -> None:
+    """Delete the runs that a schedule made and that nobody has taken."""
+    unstarted = (
+        flow_runs.c.clock_time.is_not(None),
+        flow_runs.c.fence == 0,
+        flow_runs.c.state_type == "Scheduled",
+    )
+    connection.execute(delete(flow_runs).where(flow_runs.c.flow_id == flow_id, *unstarted))
+
+
+def record(row: AnyRow) -> RegisteredFlow:
+    """Return what the backend hands out for *row*."""
+    return RegisteredFlow(**columns_of(row), labels=row.spec.get("labels", []))
+
+
+def _flow_id(connection: Connection, project: str, name: str) -> str:
+    project_rows.check_name("flow", name)
+    project_id = project_rows.find(connection, project).id
+    found: str | None = connection.execute(_flow(project_id, name)).scalar()
+    if found is None:
+        found = str(uuid4())
+        row = {"id": found, "project_id": project_id, "name": name, "schedule_active": True}
+        connection.execute(insert(flows), row)
+    return found
+
+
+def _flow(project_id: str, name: str) -> Select[Any]:
+    return select(flows.c.id).where(flows.c.project_id == project_id, flows.c.name == name)
+
+
+def _newest(flow_id: str) -> Select[Any]:
+    return _SELECT.where(flow_versions.c.flow_id == flow_id).order_by(flow_versions.c.version.desc()).limit(1)

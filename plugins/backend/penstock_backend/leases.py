@@ -1,0 +1,115 @@
+"""Who may run what: claiming, renewing, and ending what nobody renewed."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import uuid4
+
+from sqlalchemy import Connection, insert, select, update
+
+from penstock import clock, errors, states
+from penstock.backends.models import Agent, Claim, Heartbeat
+from penstock_backend import runs
+from penstock_backend.projects import check_name
+from penstock_backend.tables import AnyRow, agents, columns_of, flow_runs, flow_versions
+from penstock_backend.transitions import DUE, ENDED, UNDER_WAY
+
+SEEN_SECONDS: Final = 10
+"""How exact `Agent.last_seen` is: an idle agent asks ten times a second and writes once in this time."""
+CANCEL_SECONDS: Final = 60
+"""How long a run may be Cancelling before it is ended without its agent."""
+
+
+def due(connection: Connection, labels: Collection[str], limit: int) -> list[str]:
+    """Return the ids of up to *limit* runs that an agent with *labels* may take, the longest due first."""
+    has = set(labels)
+    query = (
+        select(flow_runs.c.id, flow_runs.c.labels)
+        .where(flow_runs.c.state_type.in_(DUE), flow_runs.c.scheduled_time <= clock.now())
+        .order_by(flow_runs.c.scheduled_time, flow_runs.c.created)
+    )
+    found: list[str] = []
+    for row in connection.execute(query):
+        if len(found) == limit:
+            break
+        wants = set(row.labels)
+        if wants <= has and bool(wants) == bool(has):
+            found.append(row.id)
+    return found
+
+
+def take(connection: Connection, run_id: str, agent: str, lease_seconds: float) -> Claim:
+    """Give the run to *agent*, under the next fence."""
+    row = runs.find(connection, run_id)
+    expires = clock.now() + timedelta(seconds=lease_seconds)
+    columns = {"agent": agent, "fence": row.fence + 1, "lease_expires": expires}
+    runs.enter(connection, row, states.Submitted(f"Taken by agent {agent}"), **columns)
+    spec = connection.execute(
+        select(flow_versions.c.spec).where(flow_versions.c.id == row.flow_version_id)
+    ).scalar_one()
+    return Claim(run=runs.get(connection, run_id), fence=row.fence + 1, lease_expires=expires, spec=spec)
+
+
+def held(connection: Connection, run: str, fence: int) -> AnyRow:
+    """Return the row of the run; raises LeaseLostError if *fence* is no longer its own."""
+    row = runs.find(connection, run)
+    if row.fence != fence:
+        message = (
+            f'Run "{row.name}" is not held under fence {fence} any more: '
+            f"it is {row.state_type} under fence {row.fence}. Stop the process that reported this"
+        )
+        raise errors.LeaseLostError(message)
+    return row
+
+
+def renew(connection: Connection, run: str, fence: int, lease_seconds: float) -> Heartbeat:
+    """Let the lease hold *lease_seconds* from now; an ended run has none, and needs none."""
+    row = held(connection, run, fence)
+    expires = clock.now() + timedelta(seconds=lease_seconds)
+    if row.state_type not in ENDED:
+        connection.execute(update(flow_runs).where(flow_runs.c.id == row.id).values(lease_expires=expires))
+    return Heartbeat(lease_expires=expires, command="cancel" if row.state_type == "Cancelling" else "continue")
+
+
+def lost(connection: Connection, now: datetime) -> list[str]:
+    """Return the ids of the runs whose lease expired, or that were to stop and did not."""
+    late = now - timedelta(seconds=CANCEL_SECONDS)
+    stuck = (flow_runs.c.state_type == "Cancelling") & (flow_runs.c.state_timestamp < late)
+    query = select(flow_runs.c.id).where(
+        flow_runs.c.state_type.in_(UNDER_WAY), (flow_runs.c.lease_expires < now) | stuck
+    )
+    return list(connection.execute(query).scalars())
+
+
+def end(connection: Connection, run_id: str) -> None:
+    """End a lost run, under a new fence so that a late report of it is refused."""
+    row = runs.find(connection, run_id)
+    if row.state_type == "Cancelling":
+        new: states.State = states.Cancelled(f"Told to stop; agent {row.agent} did not report its end")
+    else:
+        new = states.Failed(
+            f"Lost: neither agent {row.agent} nor the run's process renewed the lease, "
+            f"which expired at {row.lease_expires:%Y-%m-%d %H:%M:%S} UTC"
+        )
+    runs.enter(connection, row, new, fence=row.fence + 1)
+
+
+def unseen(connection: Connection, name: str, labels: Collection[str]) -> bool:
+    """Return whether it is time to note again that the agent *name* is there."""
+    recently = clock.now() - timedelta(seconds=SEEN_SECONDS)
+    row = connection.execute(select(agents).where(agents.c.name == name)).first()
+    return row is None or row.last_seen < recently or row.labels != sorted(set(labels))
+
+
+def note(connection: Connection, name: str, labels: Collection[str], version: str) -> None:
+    """Keep that the agent *name* was there now."""
+    check_name("agent", name)
+    columns = {"labels": sorted(set(labels)), "last_seen": clock.now(), "version": version}
+    if connection.execute(update(agents).where(agents.c.name == name).values(**columns)).rowcount == 0:
+        connection.execute(insert(agents), {"id": str(uuid4()), "name": name, **columns})
+
+
+def list_agents(connection: Connection, limit: int) -> list[Agent]:
+    """Return the agents, the last seen first."""
+    query = select(agents).order_by(agents.c.last_seen.desc(), agents.c.name).limit(limit)
+    return [Agent(**columns_of(row)) for row in connection.execute(query)]

@@ -1,0 +1,1 @@
+"""One module per revision, each named for what it brings."""

@@ -1,0 +1,113 @@
+"""What flow-run processes report: states of the run and of its task runs, and log lines."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from penstock.backends.models import Log, StateReport
+from penstock_backend import runs
+from penstock_backend.tables import NOT_MAPPED, AnyRow, logs, task_run_states, task_runs
+from penstock_backend.transitions import Course
+
+_Key = tuple[str, int]
+
+
+def take_states(connection: Connection, row: AnyRow, reports: Sequence[StateReport]) -> None:
+    """Take up states of the run of *row* and of its task runs, in order; raises ConflictError."""
+    tasks = _Tasks(connection, row.id, {_key(report) for report in reports if report.slug is not None})
+    flow = runs.course_of(row)
+    for report in reports:
+        course = flow if report.slug is None else tasks.course(report)
+        course.enter(report.state, report.timestamp, report.attempt)
+    tasks.store()
+    if flow.added:
+        runs.store(connection, row, flow)
+
+
+def take_logs(connection: Connection, run_id: str, lines: Sequence[Log]) -> None:
+    """Keep the lines that are not there yet, at the next positions of the run."""
+    known = _known(connection, run_id, lines)
+    new = {(line.attempt, line.sequence): line for line in lines if (line.attempt, line.sequence) not in known}
+    if not new:
+        return
+    last = connection.execute(select(func.max(logs.c.position)).where(logs.c.flow_run_id == run_id)).scalar() or 0
+    rows = [
+        {"flow_run_id": run_id, "position": position, **line.model_dump()}
+        for position, line in enumerate(new.values(), start=last + 1)
+    ]
+    connection.execute(insert(logs), rows)
+
+
+def _known(connection: Connection, run_id: str, lines: Sequence[Log]) -> set[tuple[int, int]]:
+    if not lines:
+        return set()
+    sequences = [line.sequence for line in lines]
+    query = select(logs.c.attempt, logs.c.sequence).where(
+        logs.c.flow_run_id == run_id, logs.c.sequence.between(min(sequences), max(sequences))
+    )
+    return {(row.attempt, row.sequence) for row in connection.execute(query)}
+
+
+class _Tasks:
+    """The task runs that a batch of reports is about: read once, changed in memory, written once."""
+
+    def __init__(self, connection: Connection, run_id: str, keys: set[_Key]) -> None:
+        self._connection = connection
+        self._run_id = run_id
+        self._ids: dict[_Key, str] = {}
+        self._courses: dict[_Key, Course] = {}
+        self._new: dict[_Key, dict[str, Any]] = {}
+        for row in self._rows(keys):
+            key = (row.slug, row.map_index)
+            self._ids[key] = row.id
+            self._courses[key] = runs.course_of(row, "Task run")
+
+    def course(self, report: StateReport) -> Course:
+        """Return where the task run of *report* is, noting it if it is first heard of here."""
+        key = _key(report)
+        if key not in self._courses:
+            name = report.name or key[0]
+            self._ids[key] = str(uuid4())
+            self._new[key] = {"slug": key[0], "map_index": key[1], "name": name, "flow_run_id": self._run_id}
+            self._courses[key] = Course(f'Task run "{name}"')
+        return self._courses[key]
+
+    def store(self) -> None:
+        """Write what changed."""
+        self._insert()
+        changed = [
+            {"changed": self._ids[key], **course.run_columns()}
+            for key, course in self._courses.items()
+            if course.added and key not in self._new
+        ]
+        if changed:
+            self._connection.execute(update(task_runs).where(task_runs.c.id == bindparam("changed")), changed)
+        entries = [
+            {"task_run_id": self._ids[key], **entry} for key, course in self._courses.items() for entry in course.added
+        ]
+        if entries:
+            self._connection.execute(insert(task_run_states), entries)
+
+    def _insert(self) -> None:
+        if not self._new:
+            return
+        query = select(func.max(task_runs.c.position)).where(task_runs.c.flow_run_id == self._run_id)
+        last = self._connection.execute(query).scalar() or 0
+        rows = [
+            {"id": self._ids[key], "position": position, **row, **self._courses[key].run_columns()}
+            for position, (key, row) in enumerate(self._new.items(), start=last + 1)
+        ]
+        self._connection.execute(insert(task_runs), rows)
+
+    def _rows(self, keys: set[_Key]) -> Iterable[AnyRow]:
+        """Return the rows of *keys*. Two IN conditions, unlike one on pairs, let the database use its index."""
+        slugs, indexes = {slug for slug, _ in keys}, {index for _, index in keys}
+        near = (task_runs.c.slug.in_(slugs), task_runs.c.map_index.in_(indexes))
+        query = select(task_runs).where(task_runs.c.flow_run_id == self._run_id, *near)
+        return [row for row in self._connection.execute(query) if (row.slug, row.map_index) in keys]
+
+
+def _key(report: StateReport) -> _Key:
+    return report.slug or "", NOT_MAPPED if report.map_index is None else report.map_index

@@ -1,0 +1,15 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from penstock.testing.backends import BackendContract
+from penstock_backend import SQLBackend
+
+
+class TestSQLite(BackendContract):
+    @pytest.fixture
+    def backend(self, tmp_path: Path) -> Iterator[SQLBackend]:
+        backend = SQLBackend(f"sqlite:///{tmp_path}/penstock.db")
+        yield backend
+        backend.close()

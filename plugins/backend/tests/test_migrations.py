@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from penstock import errors
+from penstock_backend import SQLBackend, migrations, tables
+from penstock_backend.database import Database
+
+
+def test_the_revision_that_is_worked_with_is_the_newest_one() -> None:
+    assert migrations.revisions()[0] == migrations.HEAD
+
+
+def test_a_migrated_database_has_exactly_the_tables_that_the_code_knows(tmp_path: Path) -> None:
+    database = Database(tmp_path / "penstock.db")
+    with database.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+    database.close()
+
+
+def test_every_migration_can_be_undone_and_done_again(tmp_path: Path) -> None:
+    database = Database(tmp_path / "penstock.db")
+    configuration = migrations.config()
+    with database.writing() as connection:
+        configuration.attributes["connection"] = connection
+        command.downgrade(configuration, "base")
+        assert inspect(connection).get_table_names() == ["alembic_version"]
+        command.upgrade(configuration, "head")
+        assert set(tables.metadata.tables) < set(inspect(connection).get_table_names())
+    database.close()
+
+
+def test_a_database_of_a_newer_penstock_is_refused_naming_both_revisions_and_left_alone(tmp_path: Path) -> None:
+    database = Database(tmp_path / "penstock.db")
+    with database.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    database.close()
+    before = database.path.read_bytes()
+    backend = SQLBackend(f"sqlite:///{database.path}")
+    with pytest.raises(errors.BackendVersionError, match=r"9999.*0001.*Upgrade penstock-backend") as caught:
+        backend.list_projects()
+    assert str(database.path) in str(caught.value)
+    assert caught.value.exit_code == 3
+    assert database.path.read_bytes() == before
+
+
+def test_a_database_of_somebody_else_is_refused_naming_its_tables(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    other = Database(path)
+    with other.writing() as connection:
+        for table in inspect(connection).get_table_names():
+            connection.execute(text(f"DROP TABLE {table}"))
+        connection.execute(text("CREATE TABLE customers (id INTEGER)"))
+    other.close()
+    with pytest.raises(errors.BackendUnreachableError, match=r"not penstock's.*customers"):
+        SQLBackend(f"sqlite:///{path}").list_projects()
