@@ -1,0 +1,56 @@
+"""The process of a flow run: `python -m penstock_agent.child`, with a job on its standard input.
+
+With `--warm MODULE...` it is a spare: it imports what any run needs, then waits for a line that says where to go on.
+"""
+
+import importlib
+import logging
+import os
+import sys
+from typing import Final
+
+from penstock_agent.job import Job, Surroundings
+
+_NEEDED: Final = (
+    "penstock.flow", "penstock.running", "penstock.logs", "penstock.executors", "penstock.results", "penstock.storage",
+    "penstock_agent.running",
+)  # fmt: skip
+
+
+def main(arguments: list[str]) -> int:
+    """Read a job, run it, and return the exit code."""
+    if arguments[:1] == ["--warm"] and not _become_what_is_asked(arguments[1:]):
+        return 0
+    job = Job.model_validate_json(sys.stdin.buffer.read())
+    _settle_output(show=job.show_logs)
+    from penstock_agent import running
+
+    return running.run(job)
+
+
+def _become_what_is_asked(modules: list[str]) -> bool:
+    """Wait for the surroundings of a run, with the modules imported; return whether there were any."""
+    for module in (*_NEEDED, *modules):
+        importlib.import_module(module)
+    line = sys.stdin.buffer.readline()
+    if not line:  # the agent ended, or had no use for a spare
+        return False
+    surroundings = Surroundings.model_validate_json(line)
+    os.environ.update(surroundings.env)
+    os.chdir(surroundings.folder)
+    sys.path[0] = surroundings.folder
+    return True
+
+
+def _settle_output(*, show: bool) -> None:
+    """Send what the flow prints where the logs go: to standard error if they are shown, else nowhere."""
+    if show:
+        os.dup2(2, 1)
+        return
+    logging.getLogger().addHandler(logging.NullHandler())  # so that penstock adds none that writes
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device, for its descriptor
+        os.dup2(nowhere.fileno(), 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,130 @@
+"""Running one job: the flow is restored, run, and reported on."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
+
+from penstock import errors, settings, states
+from penstock.backends import Backend
+from penstock.engine.work import describe
+from penstock.hooks import manager
+from penstock.spec import FlowSpec
+from penstock_agent.capture import capturing
+from penstock_agent.reporter import Reporter
+
+if TYPE_CHECKING:
+    from penstock.flow import Flow
+    from penstock_agent.job import Job
+
+TERMINATED: Final = 128 + signal.SIGTERM
+UNREPORTED: Final = 70
+"""The exit code when the backend could not be told how the run ended."""
+
+
+def run(job: "Job") -> int:
+    """Run *job* to its end and return the exit code: 0 if the backend knows how it ended."""
+    options = {"type": job.backend.type, **job.backend.options}
+    with settings.override({"backend": options}):  # so that tasks which ask for the backend find this one
+        backend = Backend.restore(job.backend)
+        reporter = Reporter(backend, job, _end_this_process)
+        with _observing(reporter):
+            try:
+                with _interrupted_by_term(reporter):
+                    ended = _run_flow(job)
+            except KeyboardInterrupt as error:
+                ended = states.Failed("Interrupted", error)
+            reporter.flow_state(_finished(ended))
+            reporter.close()
+        backend.close()
+    if reporter.muted:
+        return TERMINATED
+    return UNREPORTED if reporter.lost else 0
+
+
+def _run_flow(job: "Job") -> states.State:
+    claimed = job.claim.run
+    try:
+        spec = FlowSpec.model_validate(job.claim.spec)
+        return restore(spec).run(
+            claimed.parameters,
+            executor=_executor(job, spec),
+            context={"scheduled_start_time": claimed.scheduled_time, "project_name": claimed.project},
+            run_id=claimed.id,
+            run_name=claimed.name,
+            attempt=claimed.attempt,
+        )
+    except errors.PenstockError as error:
+        return states.Failed(str(error), error, context={"exception": describe(error)})
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - what a flow's own code may raise
+        return states.Failed(f"{type(error).__name__}: {error}", error, context={"exception": describe(error)})
+
+
+def restore(spec: FlowSpec) -> "Flow":
+    """Return the flow that *spec* describes, from its storage.
+
+    Raises StorageError if it was registered without one or is not there as it was registered, PluginMissingError
+    saying what to install.
+    """
+    from penstock.results import Result
+    from penstock.storage import Storage
+
+    if spec.storage is None:
+        message = f'Flow "{spec.name}" was registered without a storage, so there is nothing to run; register it again'
+        raise errors.StorageError(message)
+    flow = Storage.restore(spec.storage).get_flow(spec.name)
+    if flow.result is None and spec.result is not None:
+        flow.result = Result.restore(spec.result)
+    return flow
+
+
+def _executor(job: "Job", spec: FlowSpec) -> Any:
+    """Return the executor that was asked for with the run, else the one registered; None leaves it to the flow."""
+    from penstock.executors import Executor
+
+    if job.claim.run.executor is not None:
+        return Executor.resolve(job.claim.run.executor)
+    return Executor.restore(spec.executor) if spec.executor is not None else None
+
+
+def _finished(state: states.State) -> states.State:
+    """Return *state*, or Failed if nothing can bring the run to an end any more."""
+    if state.is_terminal():
+        return state
+    return states.Failed(f"The flow stopped as {state.type}: {state.message}")
+
+
+@contextmanager
+def _observing(reporter: Reporter) -> Iterator[None]:
+    manager.register(reporter, "penstock-agent-reporter")
+    reporter.start()
+    try:
+        with capturing("penstock", reporter.line):
+            yield
+    finally:
+        manager.unregister(reporter)
+
+
+@contextmanager
+def _interrupted_by_term(reporter: Reporter) -> Iterator[None]:
+    """Let SIGTERM interrupt the flow once, so that it cleans up; what its tasks come to then is not reported.
+
+    Afterwards SIGTERM is ignored, so that what was noted is still sent; who cannot wait for that has SIGKILL.
+    """
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        reporter.muted = True
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def _end_this_process() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,99 @@
+"""One run under way: its process, its lease, and how it ends."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from penstock import clock, errors, states
+from penstock.backends import Backend
+from penstock.backends.models import Claim, FlowRun, StateReport
+from penstock.run_configs.base import Launched
+from penstock_agent.causes import cause
+
+Reason = Literal["cancel", "shutdown", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How long things take, in seconds."""
+
+    lease: float
+    heartbeat: float
+    grace: float
+
+
+class Supervised:
+    """A run that this agent holds, from its claim until the backend knows how it ended."""
+
+    def __init__(self, backend: Backend, claim: Claim, process: Launched | None, times: Times, fault: str = "") -> None:
+        """Watch over *process*; without one, *fault* says why there is none."""
+        self.claim = claim
+        self._backend = backend
+        self._process = process
+        self._times = times
+        self._beat_at = clock.monotonic() + times.heartbeat
+        self._kill_at: float | None = None
+        self._reason: Reason | None = None
+        self._end: states.State | None = states.Failed(fault) if process is None else None
+
+    def tend(self) -> bool:
+        """Look after the process, without asking the backend; return whether it has ended."""
+        if self._end is None and self._process is not None:
+            code = self._process.poll()
+            if code is not None:
+                self._end = self._ended_with(code)
+            elif self._kill_at is not None and clock.monotonic() >= self._kill_at:
+                self._process.kill()
+        return self._end is not None
+
+    def stop(self, reason: Reason) -> None:
+        """Ask the process to end, and have it killed after the grace time, or at once if the run is lost."""
+        if self._reason is None and self._process is not None:
+            self._reason = reason
+            self._kill_at = clock.monotonic() + (0 if reason == "lost" else self._times.grace)
+            self._process.terminate()
+
+    def report(self) -> FlowRun | None:
+        """Tell the backend what is due; return the run once it has ended and the backend knows."""
+        if self._end is not None:
+            return self._settled(self._end)
+        self._renew()
+        return None
+
+    def _renew(self) -> None:
+        now = clock.monotonic()
+        if now < self._beat_at:
+            return
+        try:
+            answer = self._backend.heartbeat(self.claim.run.id, self.claim.fence, lease_seconds=self._times.lease)
+        except (errors.LeaseLostError, errors.UnknownRunError):
+            self.stop("lost")
+            return
+        self._beat_at = now + self._times.heartbeat
+        if answer.command == "cancel":
+            self.stop("cancel")
+
+    def _ended_with(self, code: int) -> states.State:
+        if self._reason == "cancel":
+            return states.Cancelled("Cancelled, and its process ended")
+        if self._reason == "shutdown":
+            return states.Failed(f"Agent {self.claim.run.agent} was stopped while the run was under way")
+        return states.Failed(cause(code))
+
+    def _settled(self, end: states.State) -> FlowRun:
+        """Return the run, ended now by this agent if its process did not say how it ended."""
+        run = self.claim.run
+        try:
+            found = self._backend.get_flow_run(run.id)
+            if _is_terminal(found):
+                return found
+            report = StateReport(state=end.serialize(), timestamp=clock.now(), attempt=run.attempt)
+            self._backend.report_states(run.id, self.claim.fence, [report])
+            return self._backend.get_flow_run(run.id)
+        except errors.UnknownRunError:  # deleted meanwhile
+            return run
+        except errors.ConflictError:  # somebody else said how it ended, or holds it
+            return self._backend.get_flow_run(run.id)
+
+
+def _is_terminal(run: FlowRun) -> bool:
+    return states.State.deserialize({"type": run.state.type}).is_terminal()
