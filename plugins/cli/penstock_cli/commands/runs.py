@@ -1,0 +1,206 @@
+"""`penstock runs`."""
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from penstock_cli import display, following, options, printing, remote_runs
+from penstock_cli.groups import Group
+from penstock_cli.printing import Cell
+from penstock_cli.session import open_backend
+
+if TYPE_CHECKING:
+    from penstock.backends import Backend
+    from penstock.backends.models import FlowRun, Log
+
+_PAGE: Final = 1000
+_TICK_SECONDS: Final = 0.5
+_RUN: Final = "RUN is the name of a run or its id."
+
+
+@click.group(cls=Group, examples=["penstock runs list --state Failed", "penstock runs logs brisk-otter --follow"])
+def runs() -> None:
+    """List, show, follow, cancel and delete flow runs."""
+
+
+@runs.command(
+    "list",
+    backend=True,
+    examples=["penstock runs list", "penstock runs list --flow tutorial/census --state Failed --json"],
+)
+@click.option("--project", help="Only runs of flows in this project.")
+@click.option("--flow", metavar="PROJECT/NAME", help="Only runs of this flow.")
+@click.option("--state", help="Only runs in this type of state: Scheduled, Running, Success, Failed, …")
+@options.as_json
+@options.limit(20)
+def list_(*, project: str | None, flow: str | None, state: str | None, as_json: bool, limit: int) -> None:
+    """List runs, the newest first."""
+    project, name = options.flow_name(flow) if flow is not None else (project, None)
+    found = open_backend().list_flow_runs(project, name, state=state, limit=limit)
+    rows = [
+        (
+            one.name,
+            f"{one.project}/{one.flow}",
+            printing.state(one.state.type),
+            printing.moment(one.start_time or one.scheduled_time),
+            printing.between(one.start_time, one.end_time),
+        )
+        for one in found
+    ]
+    printing.print_records(found, ("RUN", "FLOW", "STATE", "START", "TOOK"), rows, as_json=as_json)
+
+
+@runs.command(
+    backend=True, examples=["penstock runs show brisk-otter", "penstock runs show brisk-otter --json"], epilog=_RUN
+)
+@click.argument("run")
+@options.as_json
+def show(run: str, *, as_json: bool) -> None:
+    """Show a run: its state, parameters and times, and how its tasks are."""
+    backend = open_backend()
+    found = backend.get_flow_run(run)
+    if as_json:
+        printing.print_json(found.model_dump(mode="json"))
+        return
+    printing.print_details(_details(found))
+    click.echo()
+    printing.print_table(("TASK", "STATES", "TOOK"), task_rows(backend, found))
+
+
+def _details(run: "FlowRun") -> list[tuple[str, Cell]]:
+    return [
+        ("run", run.name),
+        ("id", run.id),
+        ("flow", f"{run.project}/{run.flow}, version {run.version}"),
+        ("state", f"{run.state.type}: {run.state.message}" if run.state.message else run.state.type),
+        ("parameters", ", ".join(f"{name}={value!r}" for name, value in run.parameters.items()) or None),
+        ("labels", ", ".join(run.labels) or None),
+        ("due", printing.moment(run.scheduled_time)),
+        ("start", printing.moment(run.start_time)),
+        ("end", printing.moment(run.end_time)),
+        ("took", printing.between(run.start_time, run.end_time)),
+        ("agent", run.agent),
+        ("attempt", str(run.attempt)),
+    ]
+
+
+def task_rows(backend: "Backend", run: "FlowRun") -> list[tuple[Cell, ...]]:
+    """Return a row per task, the children of a mapped one counted by state; parameters are shown with the run."""
+    spec = backend.get_flow(run.project, run.flow, run.version).spec
+    parameters = {parameter["name"] for parameter in spec.get("parameters", ())}
+    states: dict[str, Counter[str]] = {}
+    took: dict[str, str] = {}
+    for task in backend.list_task_runs(run.id, limit=1_000_000):
+        counts = states.setdefault(task.slug, Counter())
+        if task.map_index is None:
+            took[task.slug] = printing.between(task.start_time, task.end_time)
+        counts[task.state.type] += 1
+    return [(slug, _counted(counts), took.get(slug)) for slug, counts in states.items() if slug not in parameters]
+
+
+def _counted(counts: Counter[str]) -> Cell:
+    if counts.total() > 1:
+        children = {name: n for name, n in counts.items() if name != "Mapped"}
+        return ", ".join(f"{n} {name}" for name, n in children.items())
+    return printing.state(next(iter(counts)))
+
+
+@runs.command(
+    backend=True,
+    examples=["penstock runs logs brisk-otter", "penstock runs logs brisk-otter --task 'measure[12]' --follow"],
+    epilog=_RUN,
+)
+@click.argument("run")
+@click.option("--task", help="Only lines of this task, measure, or of one child of it, measure[12].")
+@click.option("--follow", is_flag=True, help="Go on until the run has ended.")
+@options.as_json
+@click.option("--limit", type=click.IntRange(min=1), help="Print at most so many lines.  [all]")
+def logs(run: str, *, task: str | None, follow: bool, as_json: bool, limit: int | None) -> None:
+    """Print what a run has logged; with --json one array, or with --follow a line of JSON for each."""
+    backend = open_backend()
+    found = backend.get_flow_run(run)
+    if as_json and not follow:
+        chosen = [log for log in _all_logs(backend, found) if _is_of(log, task)][:limit]
+        printing.print_json([log.model_dump(mode="json") for log in chosen])
+        return
+    position, left = 0, limit
+    while True:
+        ended = following.state_of(backend.get_flow_run(found.id).state).is_terminal()
+        new = backend.list_logs(found.id, after=position, limit=_PAGE)
+        position += len(new)
+        shown = [log for log in new if _is_of(log, task)][:left]
+        for log in shown:
+            _print(log, as_json=as_json)
+        left = left - len(shown) if left is not None else None
+        if left == 0 or (not new and (ended or not follow)):
+            return
+        if not new:
+            _wait_a_little(backend, found)
+
+
+def _all_logs(backend: "Backend", run: "FlowRun") -> "list[Log]":
+    found: list[Log] = []
+    while new := backend.list_logs(run.id, after=len(found), limit=_PAGE):
+        found.extend(new)
+    return found
+
+
+def _is_of(log: "Log", task: str | None) -> bool:
+    return task is None or log.task == task or (log.task or "").partition("[")[0] == task
+
+
+def _print(log: "Log", *, as_json: bool) -> None:
+    if as_json:
+        printing.print_json(log.model_dump(mode="json"))
+    else:
+        click.echo(display.log_line(log))
+
+
+def _wait_a_little(backend: "Backend", run: "FlowRun") -> None:
+    try:
+        backend.wait_for_flow_run(run.id, timeout=_TICK_SECONDS)
+    except TimeoutError:
+        return
+
+
+@runs.command(
+    backend=True,
+    examples=["penstock runs wait brisk-otter", "penstock runs wait brisk-otter --timeout 60 -q"],
+    epilog=_RUN,
+)
+@click.argument("run")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Give up after so long, with exit code 1."
+)
+@options.as_json
+def wait(run: str, *, timeout: float | None, as_json: bool) -> int:
+    """Show a run until it ends; ends with 0 if it succeeded and 1 if not."""
+    backend = open_backend()
+    found = backend.get_flow_run(run)
+    if timeout is None:
+        return remote_runs.watch(backend, found, as_json=as_json)
+    try:
+        backend.wait_for_flow_run(found.id, timeout)
+    except TimeoutError:
+        printing.say(f"{found.name} has not ended after {timeout:g} s")
+        return 1
+    return remote_runs.watch(backend, found, as_json=as_json)
+
+
+@runs.command(backend=True, examples="penstock runs cancel brisk-otter", epilog=_RUN)
+@click.argument("run")
+def cancel(run: str) -> None:
+    """End a run: at once if it has not begun, else through its agent."""
+    found = open_backend().cancel_flow_run(run)
+    printing.say(f"{found.name} is {found.state.type}")
+
+
+@runs.command(backend=True, examples="penstock runs delete brisk-otter", epilog=_RUN)
+@click.argument("run")
+def delete(run: str) -> None:
+    """Delete a run that has ended or not begun, with its task runs and logs."""
+    backend = open_backend()
+    found = backend.get_flow_run(run)
+    backend.delete_flow_run(found.id)
+    printing.say(f"Deleted {found.name} of {found.project}/{found.flow}")

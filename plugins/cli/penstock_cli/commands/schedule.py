@@ -1,0 +1,78 @@
+"""`penstock schedule`."""
+
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from penstock import errors
+from penstock_cli import options, printing
+from penstock_cli.groups import Group
+from penstock_cli.session import open_backend
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from penstock.schedules import Schedule
+
+
+@click.group(cls=Group, examples=['penstock schedule preview "0 6 * * 1-5" --zone Europe/Berlin'])
+def schedule() -> None:
+    """Preview the times that a schedule stands for."""
+
+
+@schedule.command(
+    backend=True,
+    examples=[
+        'penstock schedule preview "0 6 * * 1-5" --zone Europe/Berlin',
+        "penstock schedule preview tutorial/census -n 5",
+    ],
+)
+@click.argument("expression", metavar="EXPR|PROJECT/NAME")
+@click.option(
+    "-n", "--limit", "count", type=click.IntRange(min=1), default=20, show_default=True, help="Print so many times."
+)
+@click.option("--zone", help="The time zone of EXPR, and of the times printed.  [UTC]")
+@options.as_json
+def preview(expression: str, *, count: int, zone: str | None, as_json: bool) -> None:
+    """Print the next times of a cron expression, or of a registered flow's schedule."""
+    local = _zone(zone)
+    found = _of_flow(expression) if _names_a_flow(expression) else _of_cron(expression, zone)
+    times = found.next(count)
+    if as_json:
+        printing.print_json([f"{time:%Y-%m-%dT%H:%M:%SZ}" for time in times])
+        return
+    for time in times:
+        click.echo(f"{time.astimezone(local):%a %Y-%m-%d %H:%M:%S %Z}")
+
+
+def _names_a_flow(expression: str) -> bool:
+    return "/" in expression and " " not in expression.strip()
+
+
+def _zone(name: str | None) -> ZoneInfo:
+    try:
+        return ZoneInfo(name or "UTC")
+    except (LookupError, ValueError) as error:
+        message = f'There is no time zone "{name}"; expected a name such as Europe/Berlin'
+        raise errors.ScheduleError(message) from error
+
+
+def _of_cron(expression: str, zone: str | None) -> "Schedule":
+    from penstock.schedules import Schedule
+
+    wanted: dict[str, Any] = {"type": "cron", "cron": expression}
+    found: Schedule = Schedule.resolve({**wanted, "timezone": zone} if zone else wanted)
+    return found
+
+
+def _of_flow(name: str) -> "Schedule":
+    from penstock.schedules import Schedule
+
+    flow = open_backend().get_flow(*options.flow_name(name))
+    spec: Mapping[str, Any] | None = flow.spec.get("schedule")
+    if not spec:
+        message = f"The flow {name} has no schedule"
+        raise errors.ScheduleError(message)
+    found: Schedule = Schedule.restore(spec)
+    return found

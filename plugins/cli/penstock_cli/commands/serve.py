@@ -1,0 +1,44 @@
+"""`penstock serve`."""
+
+import signal
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+from penstock_cli import flow_files, printing
+from penstock_cli.groups import Command
+
+if TYPE_CHECKING:
+    from penstock import Flow
+
+
+class RunsFlows(Protocol):
+    """A scheduler that runs flows itself."""
+
+    def add_flow(self, flow: "Flow") -> None:
+        """Take up a flow; raises ScheduleError if it has no schedule."""
+
+    def run(self, stop: threading.Event) -> None:
+        """Run flows when they are due, until *stop* is set."""
+
+
+@click.command(cls=Command, examples=["penstock serve census.py", "penstock serve flows.py:census flows.py:weather"])
+@click.argument("targets", metavar="FILE[:FLOW]…", nargs=-1, required=True)
+def serve(targets: tuple[str, ...]) -> None:
+    """Run flows on their schedules, in this process.
+
+    It goes on until it is interrupted; a run that is under way then ends first.
+    """
+    from penstock.schedulers import Scheduler
+
+    flows = [flow_files.load_one(target) for target in targets]
+    scheduler: RunsFlows = Scheduler.resolve("local")  # type: ignore[assignment]  # the one of this type takes flows
+    for flow in flows:
+        scheduler.add_flow(flow)
+        times = flow.schedule.next(1) if flow.schedule is not None else []
+        printing.say(f"{flow.name}  next {printing.moment(times[0] if times else None)}")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    scheduler.run(stop)

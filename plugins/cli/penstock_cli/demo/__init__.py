@@ -1,0 +1,1 @@
+"""The demo: a census of the standard library, its report, and the command that takes it through every part."""

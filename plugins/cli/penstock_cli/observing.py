@@ -1,0 +1,36 @@
+"""What the kernel tells of a run in this process, as changes for a display."""
+
+from typing import TYPE_CHECKING
+
+from penstock import clock
+from penstock.hooks.markers import hookimpl
+from penstock_cli.display import Display
+from penstock_cli.progress import Change, Widths
+
+if TYPE_CHECKING:
+    from penstock.engine.runs import FlowRun, TaskRun
+    from penstock.states import State
+
+
+class Observer:
+    """A plugin of this process only, which hands every change of state to a display."""
+
+    def __init__(self, display: Display, widths: Widths) -> None:
+        """Tell *display*, and *widths* what tasks have returned."""
+        self._display = display
+        self._widths = widths
+
+    @hookimpl
+    def penstock_flow_run_state(self, run: "FlowRun", new: "State") -> None:
+        """Tell of the flow run."""
+        if new.is_running():
+            for name, value in run.parameters.items():
+                self._widths.take(name, value)
+        self._display.take(Change(new, clock.now()))
+
+    @hookimpl
+    def penstock_task_run_state(self, run: "TaskRun", new: "State") -> None:
+        """Tell of a task run."""
+        if run.map_index is None and new.is_successful():
+            self._widths.take(run.slug, new.result)
+        self._display.take(Change(new, clock.now(), run.slug, run.task_name, run.map_index, run.attempt))

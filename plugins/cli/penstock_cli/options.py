@@ -1,0 +1,127 @@
+"""Options that several commands share, and how the words of a command line become values."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from penstock import errors
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def as_json(command: Decorated) -> Decorated:
+    """Add `--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, with UTC times.")(command)
+
+
+def limit(default: int) -> Callable[[Decorated], Decorated]:
+    """Add `--limit`."""
+    return click.option(
+        "--limit", type=click.IntRange(min=1), default=default, show_default=True, help="Print at most so many."
+    )
+
+
+def parameters(command: Decorated) -> Decorated:
+    """Add `-p` and `--params`."""
+    one = click.option(
+        "-p", "--param", "given", multiple=True, metavar="NAME=VALUE", help="A parameter; JSON, or else text."
+    )
+    file = click.option(
+        "--params",
+        "params_file",
+        type=click.Path(path_type=Path),
+        metavar="FILE.json",
+        help="Parameters as a JSON object; -p goes over.",
+    )
+    return one(file(command))
+
+
+def executor(command: Decorated) -> Decorated:
+    """Add `--executor` and `-o`."""
+    type_name = click.option(
+        "--executor", "executor_type", metavar="TYPE", help="What runs the tasks: threads, processes, …"
+    )
+    option = click.option(
+        "-o", "--option", "executor_options", multiple=True, metavar="OPTION=VALUE", help="An option of the executor."
+    )
+    return type_name(option(command))
+
+
+def pairs(given: Iterable[str], what: str) -> dict[str, Any]:
+    """Return `name=value` words as a dictionary, values read as JSON where they are JSON."""
+    found = {}
+    for word in given:
+        name, equals, text = word.partition("=")
+        if not equals or not name:
+            message = f"{what} is given as NAME=VALUE; found {word!r}"
+            raise click.UsageError(message)
+        found[name] = read_value(text)
+    return found
+
+
+def read_value(text: str) -> Any:
+    """Return *text* read as JSON, or as it is if it is none."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def read_parameters(given: Iterable[str], params_file: Path | None, schemas: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a run, for a flow whose parameters have the JSON *schemas*, by name.
+
+    What parses as JSON stays the text it was where the schema asks for text. Raises ParameterError for a file that
+    holds no JSON object.
+    """
+    words = list(given)
+    values = pairs(words, "A parameter")
+    for name, _, text in (word.partition("=") for word in words):
+        if (schemas.get(name) or {}).get("type") == "string" and not isinstance(values[name], str):
+            values[name] = text
+    return {**(_object(params_file) if params_file else {}), **values}
+
+
+def _object(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        message = f"The parameters file {path} cannot be read: {error.strerror or error}"
+        raise errors.ParameterError(message) from error
+    except ValueError as error:
+        message = f"The parameters file {path} is not JSON: {error}"
+        raise errors.ParameterError(message) from error
+    if not isinstance(found, dict):
+        message = f"The parameters file {path} must hold a JSON object; found {type(found).__name__}"
+        raise errors.ParameterError(message)
+    return found
+
+
+_ISO: Final = "an ISO 8601 time such as 2026-11-22T12:30 (local) or 2026-11-22T11:30Z"
+
+
+class Moment(click.ParamType[datetime]):
+    """A time on the command line; without a zone it is local."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Return the time with its zone."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            return datetime.fromisoformat(str(value)).astimezone()
+        except ValueError:
+            self.fail(f"{value!r} is not {_ISO}", param, ctx)
+
+
+def flow_name(text: str) -> tuple[str, str]:
+    """Return project and name of a flow given as PROJECT/NAME."""
+    project, slash, name = text.partition("/")
+    if not slash or not project or not name:
+        message = f"A registered flow is named PROJECT/NAME; found {text!r}"
+        raise click.UsageError(message)
+    return project, name
