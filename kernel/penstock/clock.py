@@ -1,5 +1,6 @@
 """The time, as every part of penstock reads it: real unless a test puts another clock in its place."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,10 @@ class Clock(Protocol):
         """Return after *seconds*; at once if that is not positive."""
         ...
 
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Return whether *event* is set: as soon as it is, or after *seconds*."""
+        ...
+
 
 class SystemClock:
     """The clock of this machine."""
@@ -38,6 +43,10 @@ class SystemClock:
         """Sleep for *seconds*."""
         if seconds > 0:
             time.sleep(seconds)
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Return `event.wait(seconds)`."""
+        return event.wait(max(seconds, 0))
 
 
 _clock: Clock = SystemClock()
@@ -56,6 +65,11 @@ def monotonic() -> float:
 def sleep(seconds: float) -> None:
     """Return after *seconds*; at once if that is not positive."""
     _clock.sleep(seconds)
+
+
+def wait(event: threading.Event, seconds: float) -> bool:
+    """Return whether *event* is set: as soon as it is, or after *seconds*."""
+    return _clock.wait(event, seconds)
 
 
 @contextmanager

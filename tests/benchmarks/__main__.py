@@ -96,7 +96,7 @@ def sequential(sizes: list[int], repeats: int) -> Iterator[Row]:
                 },
                 repeats if size < 100_000 else max(3, repeats // 2),
             )
-            yield row(f"sequential {name}", size, times, "loop", bar=4.0)
+            yield row(f"sequential {name}", size, times, "loop", bar=1.8)
 
 
 def mapped(sizes: list[int], repeats: int) -> Iterator[Row]:
@@ -110,7 +110,7 @@ def mapped(sizes: list[int], repeats: int) -> Iterator[Row]:
             },
             repeats,
         )
-        yield row("mapped", size, times, "loop", bar=None)
+        yield row("mapped", size, times, "loop", bar=0.15)
 
 
 def threads(sizes: list[int], repeats: int) -> Iterator[Row]:

@@ -121,6 +121,8 @@ def test_a_broken_plugin_is_named_with_its_cause_and_harms_nobody(fault: str, in
 def test_a_missing_module_comes_with_what_to_try(install: Install) -> None:
     _, records = load(install("lacks", "import hvac_of_nobody.client"))
     assert records["lacks"].hint == "Try: pip install hvac_of_nobody"
+    _, records = load(install("torn", "import acme_torn.half"))
+    assert records["torn"].hint is None
 
 
 def test_strict_raises_instead(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:

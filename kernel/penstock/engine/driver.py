@@ -66,6 +66,7 @@ class Driver:
         self._pool = pool
         token = enter(self.board.setup.frame)
         try:
+            self._tell_of_preset()
             if pool is None:
                 self._sweep()
             left = [n for n in self.board.plan.order if self.board.ended[n] in (WAITING, HELD)]
@@ -75,6 +76,12 @@ class Driver:
             for future in self._flying:
                 future.cancel()
             leave(token)
+
+    def _tell_of_preset(self) -> None:
+        """Let those who watch know of the tasks whose value was there before the run: parameters."""
+        if self.board.setup.watched:
+            for number in [number for number, how in enumerate(self.board.ended) if how == CLEAN]:
+                committed(self.board, number, None, 1, Pending(), self.board.state(number))
 
     # in process, in order
 
@@ -158,14 +165,25 @@ class Driver:
         try:
             ended = future.result()
         except Exception as error:  # noqa: BLE001 - a pool's or a user's: whatever could not be brought back
-            lost = unreadable(self.board.plan.tasks[number].name, error)
-            ended = Ended([None] * len(calls), dict.fromkeys(range(len(calls)), lost))
+            self._lose(number, calls, error)
+            return
         for record in ended.records:
-            logging.getLogger(record.name).handle(record)
+            logger = logging.getLogger(record.name)
+            if logger.isEnabledFor(record.levelno):  # what a worker let pass may be below the level that holds here
+                logger.handle(record)
         mapping = self._maps.get(number)
         if mapping is not None:
             mapping.seconds_each = ended.seconds / len(calls)
         self._settle_all(number, calls, ended)
+
+    def _lose(self, number: int, calls: list[Call], error: Exception) -> None:
+        """Fail the call that its pool could not bring back; calls lost together are made again, each alone."""
+        if len(calls) > 1:
+            for call in calls:
+                self._hand_over(number, [call])
+            return
+        lost = unreadable(self.board.plan.tasks[number].name, error)
+        self._settle_all(number, calls, Ended([None], {0: lost}))
 
     # one task
 
@@ -202,15 +220,12 @@ class Driver:
 
     def _submit(self, number: int, calls: list[Call]) -> None:
         if self.board.setup.watched or self.board.plan.tasks[number].options.state_handlers:
+            running = Running("Starting task run.")
             for _, child, attempt, _ in calls:
-                moved(
-                    self.board,
-                    number,
-                    child,
-                    attempt,
-                    self._before(number, child),
-                    Running("Starting task run."),
-                )
+                moved(self.board, number, child, attempt, self._before(number, child), running)
+        self._hand_over(number, calls)
+
+    def _hand_over(self, number: int, calls: list[Call]) -> None:
         work = self._work(number)
         if self._pool is None:
             self._settle_all(number, calls, work(calls))

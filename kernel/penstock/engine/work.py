@@ -89,6 +89,11 @@ class Work:
         state = {slot: getattr(self, slot) for slot in self.__slots__}
         return _revive, ({**state, "function": _Named.of(self.function) or self.function},)
 
+    @property
+    def __name__(self) -> str:
+        """The task's name, for whoever names calls in messages."""
+        return self.task_name
+
     def identify(self, number: int) -> tuple[str, str, frozenset[str]]:  # noqa: ARG002 - it knows one task only
         """Return the task's name, slug and tags."""
         return self.task_name, self.slug, self.tags

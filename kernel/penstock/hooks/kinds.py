@@ -106,6 +106,8 @@ def _explain_one(subject: str, kind: type[Kind], item: dict[str, Any]) -> str:
     if item["type"] == "extra_forbidden":
         hint = errors.did_you_mean(option, fields) or f" Its options are {errors.listing(fields)}."
         return f'{subject} has no option "{option}".{hint}'
+    if not option:
+        return f"{subject}: {item['msg']}"
     if item["type"] == "missing":
         return f'{subject} needs the option "{option}"'
     return f'option "{option}" of {subject}: {item["msg"]}; found {item["input"]!r}'

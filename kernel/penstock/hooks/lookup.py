@@ -37,7 +37,7 @@ CATALOGUE: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "schedule": ("IntervalSchedule", "interval", "CronSchedule", "cron"),
         "scheduler": ("LocalScheduler", "local", "BackendScheduler", "backend"),
     },
-    "penstock-backend": {"backend": ("SQLBackend", "sql", "sqlite", "postgresql")},
+    "penstock-backend": {"backend": ("SQLBackend", "sql", "sqlite")},
     "penstock-client": {"backend": ("HTTPBackend", "http", "https")},
     "penstock-agent": {"run_config": ("LocalRun", "local")},
     "penstock-dask": {"executor": ("DaskExecutor", "dask", "LocalDaskExecutor", "local-dask")},

@@ -33,6 +33,7 @@ class PluginRecord:
     name: str
     distribution: str | None = None
     version: str | None = None
+    package: str = ""
     hooks: tuple[str, ...] = ()
     offers: dict[str, tuple[str, ...]] = field(default_factory=dict)
     import_ms: float = 0.0
@@ -66,7 +67,7 @@ class Offer:
         try:
             return lookup.import_object(self.target)
         except Exception as error:  # the plugin's own code, at its first import
-            cause, hint = _describe(error)
+            cause, hint = _describe(error, str(self.target).partition(".")[0])
             message = f'{self.kind} "{self.type}" of the plugin {self.distribution or self.plugin} is broken: {cause}'
             raise errors.PluginMissingError("\n".join(filter(None, (message, hint)))) from error
 
@@ -111,6 +112,7 @@ class Registry:
             entry_point.name,
             distribution.name if distribution else None,
             distribution.version if distribution else None,
+            entry_point.module.partition(".")[0],
         )
         self.records.append(record)
         chosen = settings.get().plugins
@@ -129,7 +131,7 @@ class Registry:
             if settings.get().plugins.strict:
                 message = f"plugin {record.name!r} of {record.distribution}: {error}"
                 raise errors.PluginError(message) from error
-            record.error, record.hint = _describe(error)
+            record.error, record.hint = _describe(error, record.package)
             return None
 
     def _register(self, plugin: object, record: PluginRecord) -> None:
@@ -196,15 +198,18 @@ def _named(answer: Any, kind: str) -> Mapping[str, Any]:
     return {offered.type: offered for offered in classes}
 
 
-def _describe(error: BaseException) -> tuple[str, str | None]:
-    """Return an error in one line with the place in the plugin it came from, and what to try if that is known."""
+def _describe(error: BaseException, home: str = "") -> tuple[str, str | None]:
+    """Return an error of the plugin in package *home* in one line with its place, and what to try if that is known."""
+    if isinstance(error, errors.PluginError):
+        return textwrap.shorten(str(error), 300, placeholder=" …"), None
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
     outside = [f for f in frames if not f.filename.startswith(("<", str(Path(__file__).parent)))]
+    place = f" ({'/'.join(Path(outside[-1].filename).parts[-2:])}:{outside[-1].lineno})" if outside else ""
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     text = missing or textwrap.shorten(str(error), 300, placeholder=" …")
-    place = f" ({'/'.join(Path(outside[-1].filename).parts[-2:])}:{outside[-1].lineno})" if outside else ""
-    cause = text if isinstance(error, errors.PluginError) else f"{type(error).__name__}: {text}{place}"
-    return cause, f"Try: pip install {missing.partition('.')[0]}" if missing else None
+    package = (missing or "").partition(".")[0]
+    hint = f"Try: pip install {package}" if package and package != home else None
+    return f"{type(error).__name__}: {text}{place}", hint
 
 
 def _version(distribution: str) -> str | None:

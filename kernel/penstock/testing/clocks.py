@@ -30,3 +30,9 @@ class VirtualClock:
         """Let *seconds* pass at once."""
         with self._lock:
             self._passed += max(seconds, 0)
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Return whether *event* is set; let *seconds* pass at once if it is not."""
+        if not event.is_set():
+            self.sleep(seconds)
+        return event.is_set()
