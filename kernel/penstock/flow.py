@@ -70,7 +70,7 @@ class Flow(FlowGraph):
             self.state_handlers.append(OnFailure(on_failure))
         self._storage: Storage | None = None
         self._blocks: list[ExitStack] = []
-        self.storage: Storage | str | Mapping[str, Any] | None = storage
+        self.storage = storage
         for task in tasks or ():
             self.add_task(task)
         for edge in edges or ():

@@ -9,6 +9,7 @@ from penstock.backends.models import RegisteredFlow
 from penstock.edges import Binding
 from penstock.hooks import calls
 from penstock.hooks.kinds import KindSpec
+from penstock.logs import get_logger
 from penstock.spec import EdgeSpec, FlowSpec, ParameterSpec, TaskSpec
 from penstock.storage import Storage
 from penstock.storage.scripts import versions
@@ -60,7 +61,8 @@ def register(
 ) -> RegisteredFlow:
     """Validate, store and register a flow; return what the backend has kept.
 
-    Everything that can be refused is refused before the source is stored. Raises TypeError without a project name.
+    The project is created last, when the source is stored: what is refused before leaves nothing behind. Raises
+    TypeError without a project name, UnknownProjectError where a missing project may not be created.
     """
     if not project or not isinstance(project, str):
         message = f'Flow "{flow.name}" needs a project to be registered in: flow.register("tutorial")'
@@ -69,10 +71,13 @@ def register(
     backend = get_backend()
     if flow.storage is None:
         flow.storage = Storage.resolve(settings.get().storage, **(storage_options or {}))
-    _ensure_project(backend, project)
+    is_new = _is_new(backend, project)
     spec = serialize(flow, build=build)
     if labels:
         spec = spec.model_copy(update={"labels": sorted({*spec.labels, *labels})})
+    if is_new:
+        backend.create_project(project)
+        get_logger().info("Created the project %r", project)
     registered = backend.register_flow(
         spec, project=project, idempotency_key=idempotency_key, schedule_active=schedule_active
     )
@@ -80,20 +85,15 @@ def register(
     return registered
 
 
-def _ensure_project(backend: Backend, project: str) -> None:
-    known = {one.name for one in backend.list_projects()}
-    if project in known:
-        return
-    if not settings.get().flows.create_project:
+def _is_new(backend: Backend, project: str) -> bool:
+    """Return whether the project has to be created; raises UnknownProjectError if a setting forbids that."""
+    known = {one.name for one in backend.list_projects(limit=1_000_000)}
+    if project not in known and not settings.get().flows.create_project:
         message = (
-            f'There is no project "{project}".{errors.did_you_mean(project, known)} There is {errors.listing(known)}. '
+            f'There is no project "{project}".{errors.did_you_mean(project, known)} There is {errors.listing(known)}.'
         )
-        message += f"Create it: penstock projects create {project}"
-        raise errors.UnknownProjectError(message)
-    backend.create_project(project)
-    from penstock import logs
-
-    logs.get_logger().info("Created the project %r", project)
+        raise errors.UnknownProjectError(f"{message} Create it: penstock projects create {project}")
+    return project not in known
 
 
 def _task(flow: "Flow", task: "Task") -> TaskSpec:

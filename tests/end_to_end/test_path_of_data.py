@@ -1,8 +1,11 @@
 """A flow goes all the way: written, registered, stored, claimed, run, recorded and seen."""
 
 import json
+import os
+import signal
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from penstock import Flow, Parameter, task
 @task
 def recipe_of_the_house(sugar):
     penstock.context.get("logger").info("stirring")
-    return f"caramel-{sugar * 7}-grams"
+    return f"caramel-{sugar + 57}-grams"
 
 @task(max_retries=1, retry_delay=0)
 def fails_at_the_stove(recipe):
@@ -62,6 +65,32 @@ def test_a_registered_flow_is_run_by_an_agent_on_each_executor(
     }
 
 
+def test_a_waiting_agent_runs_what_another_terminal_asks_for(
+    run: Run, write: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    write("kitchen.py", source("kitchen"))
+    assert 'Created the project "house"' in run("penstock", "register", "kitchen.py", "--project", "house").stdout
+    environ = {**os.environ, "PENSTOCK_HOME": str(tmp_path / "home"), "PENSTOCK_LOGGING__LEVEL": "INFO"}
+    agent = subprocess.Popen(
+        [sys.executable, "-m", "penstock_cli", "agent", "start", "--name", "waiting"],
+        env=environ,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        waited = run("penstock", "run", "--flow", "house/kitchen", "--name", "quick-otter", "--wait")
+        failing = run("penstock", "run", "--flow", "house/kitchen", "-p", 'sugar="x"', "--wait", exits=1)
+    finally:
+        agent.send_signal(signal.SIGTERM)
+        said, _ = agent.communicate(timeout=60)
+    assert "quick-otter" in waited.stdout
+    assert "TypeError" in failing.stdout + failing.stderr
+    assert "claimed quick-otter (house/kitchen)" in said
+    assert "ended quick-otter Success" in said
+    assert agent.returncode == 0
+    assert "stirring" in run("penstock", "runs", "logs", "quick-otter").stdout
+
+
 def test_a_failed_run_says_why(run: Run, write: Callable[[str, str], Path]) -> None:
     write("kitchen.py", source("kitchen", "fails_at_the_stove(recipe)"))
     run("penstock", "register", "kitchen.py", "--project", "house")
@@ -85,11 +114,11 @@ def test_the_backend_holds_neither_source_nor_values(
 
     written = b"".join(path.read_bytes() for path in (tmp_path / "home").glob("penstock.db*"))
     assert b"recipe_of_the_house" in written  # names are metadata
-    values = ["caramel-", "63-grams", "spoonful-of-"]
+    values = ["caramel-", "66-grams", "spoonful-of-"]
     lines = [line.strip() for line in source("well").splitlines() if len(line.strip()) > 12]
     assert [known for known in (*values, *lines) if known.encode() in written] == []
     kept = b"".join(path.read_bytes() for path in (tmp_path / "home").rglob("*") if path.is_file())
-    assert b"caramel-63-grams" in kept  # the results lie on this side
+    assert b"caramel-66-grams" in kept  # the results lie on this side
 
 
 def test_a_process_without_the_storage_plugin_keeps_and_passes_on_the_flow(
@@ -114,7 +143,7 @@ assert "penstock_fsspec" not in sys.modules and "fsspec" not in sys.modules
 """
     write("server.py", script)
     said = run("python", "server.py", PENSTOCK_PLUGINS__BLOCK="fsspec").stdout
-    assert "penstock-fsspec" in said
+    assert "penstock-fsspec, which the setting plugins.block or allow leaves out" in said
 
 
 def test_an_unguarded_script_runs_on_processes(run: Run, write: Callable[[str, str], Path], tmp_path: Path) -> None:

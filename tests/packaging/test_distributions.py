@@ -2,17 +2,15 @@
 
 import re
 import subprocess
-import sys
 import tarfile
-import venv
 import zipfile
-from importlib.metadata import Distribution, distribution
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
+Uv = Callable[..., None]
 
 HELLO_FLOW = """
 import penstock
@@ -88,57 +86,6 @@ assert not [name for name in sys.modules if name.startswith("penstock_")]
 """
 
 
-def uv(*arguments: str | Path) -> None:
-    command = [Path(sys.executable).with_name("uv"), *arguments, "--offline"]
-    done = subprocess.run(command, cwd=ROOT, check=False, text=True, capture_output=True)
-    assert done.returncode == 0, done.stderr
-
-
-def build(*options: str | Path) -> None:
-    uv("build", "--no-build-isolation", "--python", sys.executable, *options)
-
-
-@pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Every distribution's wheel by the name of its package."""
-    folder = tmp_path_factory.mktemp("wheels")
-    build("--all-packages", "--wheel", "--out-dir", folder)
-    return {path.name.partition("-")[0]: path for path in folder.glob("*.whl")}
-
-
-def required_by(found: Distribution, seen: dict[str, Distribution]) -> dict[str, Distribution]:
-    """What a distribution needs without any extra, directly and through others."""
-    for line in found.requires or []:
-        requirement = Requirement(line)
-        applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-        if applies and requirement.name not in seen:
-            seen[requirement.name] = distribution(requirement.name)
-            required_by(seen[requirement.name], seen)
-    return seen
-
-
-def copy_distribution(found: Distribution, site_packages: Path) -> None:
-    for file in found.files or []:
-        source = Path(str(found.locate_file(file)))
-        if ".." not in file.parts and "__pycache__" not in file.parts:
-            target = site_packages / file
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(source.read_bytes())
-
-
-@pytest.fixture(scope="module")
-def kernel_alone(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment that holds the kernel's wheel and what it declares, nothing else."""
-    folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder, symlinks=True)
-    site_packages = next(folder.glob("lib/python*/site-packages"))
-    for found in required_by(distribution("penstock"), {}).values():
-        copy_distribution(found, site_packages)
-    python = folder / "bin/python"
-    uv("pip", "install", "--no-deps", "--python", python, wheels["penstock"])
-    return python
-
-
 @pytest.mark.parametrize(
     "script",
     [HELLO_FLOW, IMPERATIVE_FLOW, MISSING_PLUGIN, NOTHING_BUT_THE_KERNEL],
@@ -171,7 +118,7 @@ def test_every_distribution_has_a_wheel_with_its_package_only(wheels: dict[str, 
         assert foreign == [], path.name
 
 
-def test_the_kernels_source_distribution_holds_the_kernel_only(tmp_path: Path) -> None:
+def test_the_kernels_source_distribution_holds_the_kernel_only(build: Uv, tmp_path: Path) -> None:
     build("--package", "penstock", "--sdist", "--out-dir", tmp_path)
     with tarfile.open(next(tmp_path.glob("penstock-*.tar.gz"))) as archive:
         top = {Path(name).parts[1] for name in archive.getnames() if len(Path(name).parts) > 1}

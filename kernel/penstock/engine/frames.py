@@ -76,7 +76,7 @@ class TaskFrame(Frame):
         loop: tuple[int, Any] | None = None,
     ) -> None:
         """Stand for attempt *attempt* of task *number*; *loop* is the round and the result of the one before."""
-        self.below: Frame = below
+        self.below: Frame | None = below
         self.lazy: Mapping[str, Callable[[Frame], Any]] | None = _TASK_LAZY
         self.identity: Identity = identity
         self.number: int = number

@@ -6,12 +6,15 @@ understand: the class is looked up by type where the object is needed, and only 
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
 
 from penstock import errors
 from penstock.hooks import lookup
+
+Labels = Annotated[set[str], PlainSerializer(sorted, return_type=list[str], when_used="json")]
+"""Labels, in order wherever they are data: equal objects have equal specs."""
 
 
 class KindSpec(BaseModel):

@@ -65,9 +65,13 @@ def find(kind: str, name: str, distribution: str | None = None) -> Any:
     distribution = distribution or catalogued(kind, name)
     if distribution is None:
         _unknown(kind, name)
-    broken = next((r for r in manager.registry().records if r.distribution == distribution and r.error), None)
-    if broken is not None:
-        message = f"{where} comes with the plugin {distribution}, which is broken: {broken.error}"
+    installed = next((r for r in manager.registry().records if r.distribution == distribution), None)
+    if installed is not None and installed.error:
+        message = f"{where} comes with the plugin {distribution}, which is broken: {installed.error}"
+    elif installed is not None and installed.blocked:
+        message = f"{where} comes with the plugin {distribution}, which the setting plugins.block or allow leaves out"
+    elif installed is not None:
+        message = f"{where} is not offered by {distribution} {installed.version}, which is installed; update it"
     else:
         message = (
             f"{where} comes with the plugin {distribution}, which is not installed.\nTry: pip install {distribution}"

@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol
 
 from pydantic import Field
 
-from penstock.hooks.kinds import Kind
+from penstock.hooks.kinds import Kind, Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class RunConfig(Kind, ABC):
     kind: ClassVar[str] = "run_config"
 
     env: dict[str, str] = Field(default_factory=dict, description="environment variables of the flow-run process")
-    labels: set[str] = Field(default_factory=set, description="labels an agent must have to take the run")
+    labels: Labels = Field(default_factory=set, description="labels an agent must have to take the run")
 
     @abstractmethod
     def start(self, launch: Launch) -> Launched:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from slugify import slugify
 
 from penstock import clock, errors
-from penstock.hooks.kinds import Kind
+from penstock.hooks.kinds import Kind, Labels
 from penstock.storage import scripts
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Storage(Kind, ABC):
 
     kind: ClassVar[str] = "storage"
 
-    labels: set[str] = Field(default_factory=set, description="labels an agent must have to reach this storage")
+    labels: Labels = Field(default_factory=set, description="labels an agent must have to reach this storage")
     stored_as_script: bool | None = Field(
         default=None,
         description="keep the flow's script (true) or a pickle (false); by default the script where there is one",

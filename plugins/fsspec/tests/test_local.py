@@ -1,5 +1,6 @@
 """Flows and results in folders of this machine."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -74,6 +75,13 @@ def test_by_default_no_label_binds_a_flow_to_this_machine() -> None:
     assert Local(labels={"big-disk"}).labels == {"big-disk"}
 
 
+def test_labels_travel_in_order() -> None:
+    names = [f"label-{number}" for number in range(9)]
+    storage = Local(labels=reversed(names))
+    assert storage.spec().options == {"labels": names}
+    assert Storage.restore(storage.spec()) == storage
+
+
 def test_the_folder_travels_with_a_built_storage(
     flow: Flow, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -123,9 +131,10 @@ def test_what_a_client_raises_is_explained(source: Source) -> None:
         BrokenStorage().put(source)
     with pytest.raises(errors.StorageUnreachableError, match="token expired"):
         BrokenStorage().fetch(source.refer("broken://bucket/x"))
-    for use in (lambda r: r.write(1), lambda r: r.get("x"), lambda r: r.has("x")):
+    result = BrokenResult()
+    for use in (partial(result.write, 1), partial(result.get, "x"), partial(result.has, "x")):
         with pytest.raises(errors.ResultError, match="broken://bucket: RuntimeError: token expired"):
-            use(BrokenResult())
+            use()
 
 
 def test_a_reference_that_leads_out_of_the_folder_is_not_read(source: Source, tmp_path: Path) -> None:

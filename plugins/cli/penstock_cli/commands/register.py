@@ -57,12 +57,12 @@ def register(
     """
     flows = _load(paths, only)
     backend = open_backend()
-    created = _ensure_project(backend, project)
+    is_new = all(one.name != project for one in backend.list_projects(limit=1_000_000))
     done = [_register(backend, flow, project, labels, no_schedule=no_schedule, force=force) for flow in flows]
     if as_json:
         printing.print_json([{**flow.model_dump(mode="json"), "action": action} for flow, action in done])
         return
-    if created:
+    if is_new:
         printing.say(f'Created the project "{project}"')
     for registered, action in done:
         printing.say(f"{action.capitalize()} {registered.project}/{registered.name}, version {registered.version}")
@@ -88,15 +88,6 @@ def _load(paths: tuple[Path, ...], only: str | None) -> "list[Flow]":
         message = f"{where} defines no flow at module level; expected `with Flow(...) as flow:` outside of any function"
         raise errors.FlowFileError(message)
     return [flow_files.checked(flow) for flow in found.values()]
-
-
-def _ensure_project(backend: "Backend", project: str) -> bool:
-    """Create the project if it is not there and that is allowed; return whether it was created."""
-    there = any(one.name == project for one in backend.list_projects(limit=1_000_000))
-    if there or not settings.get().flows.create_project:
-        return False  # where it may not be created, registering says so
-    backend.create_project(project)
-    return True
 
 
 def _register(
