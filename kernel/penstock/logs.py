@@ -7,7 +7,8 @@ logging itself: then penstock's records go through the handlers that are there.
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import structlog
@@ -16,6 +17,8 @@ from penstock import settings
 from penstock.context import context
 
 ROOT: Final = "penstock"
+NARRATION: Final = "penstock.narration"
+"""The logger of what penstock itself says of each change of state; what flows log comes from others."""
 _CONTEXT_KEYS: Final = ("flow_run_name", "task_full_name")
 _lock: Final = threading.Lock()
 _configured = False
@@ -120,3 +123,15 @@ def task_logger() -> structlog.stdlib.BoundLogger:
     """Return the logger of the task this is called in, or of the run if it is in no task."""
     name = context.get("task_name")
     return get_logger(f"{ROOT}.task.{name}" if name else f"{ROOT}.flow")
+
+
+@contextmanager
+def narrating(level: int) -> Iterator[None]:
+    """Let penstock say nothing below *level* of the runs inside the block; what flows log is not concerned."""
+    logger = logging.getLogger(NARRATION)
+    before = logger.level
+    logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

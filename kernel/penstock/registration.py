@@ -9,7 +9,7 @@ from penstock.backends.models import RegisteredFlow
 from penstock.edges import Binding
 from penstock.hooks import calls
 from penstock.hooks.kinds import KindSpec
-from penstock.logs import get_logger
+from penstock.logs import NARRATION, get_logger
 from penstock.spec import EdgeSpec, FlowSpec, ParameterSpec, TaskSpec
 from penstock.storage import Storage
 from penstock.storage.scripts import versions
@@ -77,7 +77,7 @@ def register(
         spec = spec.model_copy(update={"labels": sorted({*spec.labels, *labels})})
     if is_new:
         backend.create_project(project)
-        get_logger().info("Created the project %r", project)
+        get_logger(NARRATION).info("Created the project %r", project)
     registered = backend.register_flow(
         spec, project=project, idempotency_key=idempotency_key, schedule_active=schedule_active
     )

@@ -1,7 +1,7 @@
 """One run of a flow: parameters in, the engine driven with an executor, the flow's final state out."""
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent import futures
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -11,7 +11,7 @@ from penstock.context import Frame, active_flow, current
 from penstock.engine.board import CLEAN, Board
 from penstock.engine.driver import Driver
 from penstock.engine.frames import RUN_LAZY, run_values
-from penstock.engine.runs import FlowRun, TaskRun
+from penstock.engine.runs import FlowRun
 from penstock.engine.setup import Setup
 from penstock.engine.work import unreadable
 from penstock.parameters import Parameter
@@ -58,12 +58,14 @@ class TaskStates(Mapping[Task, State]):
 
 def run_flow(flow: "Flow", run: FlowRun, executor: ExecutorChoice, more: Mapping[str, Any]) -> State:
     """Run *flow* once and return its final state; *more* is added to the context."""
+    from penstock import narration
     from penstock.hooks import calls
 
     pool, remote = open_executor(executor if executor is not None else flow.executor)
     task_observers, flow_observers = calls.task_run_observers(), calls.flow_run_observers()
-    if _logs_shown():
-        task_observers, flow_observers = [*task_observers, log_task_state], [*flow_observers, log_flow_state]
+    if narration.is_wanted(watched=bool(task_observers)):
+        task_observers = [*task_observers, narration.tell_of_task]
+        flow_observers = [*flow_observers, narration.tell_of_flow]
     values = run_values(run, more)
     result, checkpointing = _result_of(flow)
     setup = Setup(
@@ -189,42 +191,3 @@ def rare_collections() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
-
-
-def _logs_shown() -> bool:
-    import logging
-
-    from penstock import logs
-
-    logs.configure(_processors())
-    return logging.getLogger(logs.ROOT).isEnabledFor(logging.INFO)
-
-
-def _processors() -> Iterable[Any]:
-    from penstock.hooks import calls
-
-    return calls.log_processors()
-
-
-def log_flow_state(run: FlowRun, old: State, new: State) -> None:  # noqa: ARG001 - an observer's signature
-    """Log the beginning and the end of a flow run."""
-    from penstock import logs
-
-    logger = logs.get_logger("penstock.flow")
-    if new.is_running() and new.result is None:
-        logger.info("Beginning flow run for %r", run.flow_name)
-    else:
-        logger.info("Flow run %s: %s", new.type.upper(), new.message)
-
-
-def log_task_state(run: TaskRun, old: State, new: State) -> None:  # noqa: ARG001 - an observer's signature
-    """Log what a task run has come to."""
-    from penstock import logs
-
-    logger = logs.get_logger("penstock.task")
-    if new.is_running():
-        logger.info("Task %r: starting", run.name)
-    elif new.is_failed() and isinstance(new.result, Exception):
-        logger.error("Task %r: %s", run.name, new.message, exc_info=new.result)
-    else:
-        logger.info("Task %r: %s", run.name, f"{new.type}: {new.message}" if not new.is_successful() else new.type)

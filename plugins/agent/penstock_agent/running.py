@@ -1,5 +1,6 @@
 """Running one job: the flow is restored, run, and reported on."""
 
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
-from penstock import errors, settings, states
+from penstock import errors, logs, settings, states
 from penstock.backends import Backend
 from penstock.engine.work import describe
 from penstock.hooks import manager
@@ -101,7 +102,8 @@ def _observing(reporter: Reporter) -> Iterator[None]:
     manager.register(reporter, "penstock-agent-reporter")
     reporter.start()
     try:
-        with capturing("penstock", reporter.line):
+        # states are reported as such; in words only failures, for the place they come from
+        with capturing("penstock", reporter.line), logs.narrating(logging.ERROR):
             yield
     finally:
         manager.unregister(reporter)

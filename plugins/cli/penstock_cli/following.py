@@ -22,8 +22,6 @@ _TICK_SECONDS: Final = 0.3
 _LEISURE: Final = 5
 """How many times as long as looking took to wait before looking again: a large run is looked at less often."""
 _EVERYTHING: Final = 1_000_000
-_NARRATION: Final = ("penstock.task", "penstock.flow")
-"""The loggers that say in words what states say; those of the tasks stand below them."""
 
 
 class Follower:
@@ -80,10 +78,12 @@ class Follower:
                 self._display.take(change_of(task))
 
     def _show_logs(self) -> None:
+        from penstock.logs import NARRATION
+
         new = self._backend.list_logs(self._run.id, after=self._logs, limit=_EVERYTHING)
         self._logs += len(new)
         for log in new:
-            if log.task is not None or log.logger not in _NARRATION:
+            if log.logger != NARRATION:
                 self._display.log(log)
 
 
@@ -138,11 +138,18 @@ def sum_up(backend: "Backend", run: "FlowRun", progress: Progress) -> None:
         click.echo(display.summary(progress, display.task_runs(progress)))
         return
     click.echo(f"{display.summary(progress)}: {run.state.message}")
-    failed = [task for task in backend.list_task_runs(run.id, limit=_EVERYTHING) if _has_raised(task)]
-    for line in failures.lines([_failure(task) for task in failed]):
+    for line in failure_lines(backend, run):
         click.echo(line)
+
+
+def failure_lines(backend: "Backend", run: "FlowRun") -> list[str]:
+    """Return which tasks of a failed run failed, why and where, and what shows more; nothing of another run."""
+    if not state_of(run.state).is_failed():
+        return []
+    failed = [task for task in backend.list_task_runs(run.id, limit=_EVERYTHING) if _has_raised(task)]
     task = f" --task '{named(failed[0])}'" if failed else ""
-    click.echo(f"\n  look inside:   penstock runs logs {run.name}{task}")
+    shown = failures.lines([_failure(task) for task in failed])
+    return [*shown, "", f"  look inside:   penstock runs logs {run.name}{task}"]
 
 
 def named(task: "TaskRun") -> str:

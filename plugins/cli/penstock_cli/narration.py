@@ -9,31 +9,25 @@ from penstock import logs
 from penstock.context import context
 from penstock.hooks import calls
 
-_USERS_OWN: Final = ("penstock.task", "penstock.flow")
+_NEVER: Final = logging.CRITICAL + 1
 _STANDARD: Final = ("event", "level", "logger", "timestamp", "task", "flow_run", "exc_info")
 
 
 @contextmanager
 def without_narration(*, brief: bool) -> Iterator[None]:
-    """Leave out what penstock itself says of each change of state; what tasks log is shown, as short lines if *brief*.
+    """Leave out what penstock itself says of each change of state; tasks' own lines are shown, short if *brief*.
 
     Where another level than INFO was asked for, that is what is shown.
     """
     logs.configure(calls.log_processors())
     root = logging.getLogger(logs.ROOT)
-    loggers = [root, *(logging.getLogger(name) for name in _USERS_OWN)]
-    levels = [logger.level for logger in loggers]
     formatters = [(handler, handler.formatter) for handler in root.handlers]
-    if root.level == logging.INFO:
-        for logger in loggers:
-            logger.setLevel(logging.WARNING if logger is root else logging.INFO)
     for handler, _ in formatters if brief else ():
         handler.setFormatter(Brief())
     try:
-        yield
+        with logs.narrating(_NEVER if root.level == logging.INFO else logging.NOTSET):
+            yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
         for handler, formatter in formatters:
             handler.setFormatter(formatter)
 

@@ -1,13 +1,14 @@
 """`penstock register`."""
 
 import json
+import logging
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from penstock import errors, settings
+from penstock import errors, logs, settings
 from penstock_cli import flow_files, options, printing
 from penstock_cli.groups import Command
 from penstock_cli.session import open_backend
@@ -58,7 +59,8 @@ def register(
     flows = _load(paths, only)
     backend = open_backend()
     is_new = all(one.name != project for one in backend.list_projects(limit=1_000_000))
-    done = [_register(backend, flow, project, labels, no_schedule=no_schedule, force=force) for flow in flows]
+    with logs.narrating(logging.WARNING):  # said below
+        done = [_register(backend, flow, project, labels, no_schedule=no_schedule, force=force) for flow in flows]
     if as_json:
         printing.print_json([{**flow.model_dump(mode="json"), "action": action} for flow, action in done])
         return

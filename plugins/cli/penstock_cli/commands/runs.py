@@ -61,11 +61,14 @@ def show(run: str, *, as_json: bool) -> None:
     backend = open_backend()
     found = backend.get_flow_run(run)
     if as_json:
-        printing.print_json(found.model_dump(mode="json"))
+        tasks = [task.model_dump(mode="json") for task in backend.list_task_runs(found.id, limit=1_000_000)]
+        printing.print_json({**found.model_dump(mode="json"), "task_runs": tasks})
         return
     printing.print_details(_details(found))
     click.echo()
     printing.print_table(("TASK", "STATES", "TOOK"), task_rows(backend, found))
+    for line in following.failure_lines(backend, found):
+        click.echo(line)
 
 
 def _details(run: "FlowRun") -> list[tuple[str, Cell]]:
