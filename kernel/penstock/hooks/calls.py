@@ -1,6 +1,5 @@
 """One typed function per hook that the kernel calls, so that a call site reads like any other call."""
 
-import functools
 import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -32,18 +31,18 @@ def render_graph(graph: "Graph", format: str) -> bytes | None:  # noqa: A002 - t
 
 def flow_registered(spec: "FlowSpec", project: str, version: int) -> None:
     """Tell every plugin that a flow was registered."""
-    for tell in _observers("penstock_flow_registered"):
-        tell(spec=spec, project=project, version=version)
+    for tell in _observers("penstock_flow_registered", "spec", "project", "version"):
+        tell(spec, project, version)
 
 
 def flow_run_observers() -> "list[FlowObserver]":
     """Return the guarded functions to tell about flow run states."""
-    return [functools.partial(_positionally, tell) for tell in _observers("penstock_flow_run_state")]
+    return _observers("penstock_flow_run_state", "run", "old", "new")
 
 
 def task_run_observers() -> "list[TaskObserver]":
     """Return the guarded functions to tell about task run states."""
-    return [functools.partial(_positionally, tell) for tell in _observers("penstock_task_run_state")]
+    return _observers("penstock_task_run_state", "run", "old", "new")
 
 
 def proposer() -> "Proposer | None":
@@ -60,18 +59,22 @@ def task_wrapper() -> "Wrapper | None":
     return lambda run, inputs, body: caller(run=run, inputs=inputs, body=body)
 
 
-def _positionally(tell: Callable[..., None], run: Any, old: "State", new: "State") -> None:
-    tell(run=run, old=old, new=new)
-
-
-def _observers(hook: str) -> list[Callable[..., None]]:
+def _observers(hook: str, *names: str) -> list[Callable[..., None]]:
+    """Return a function of *names*, by position, for each implementation of *hook*, in pluggy's order."""
     implementations = getattr(manager.registry().manager.hook, hook).get_hookimpls()
-    return [functools.partial(_tell, known) for known in reversed(implementations)]
+    return [_guarded(known, names) for known in reversed(implementations)]
 
 
-def _tell(implementation: Any, **arguments: Any) -> None:
-    try:
-        implementation.function(*[arguments[name] for name in implementation.argnames])
-    except Exception:  # an observer's own code: told, never asked
-        name = implementation.plugin_name
-        logging.getLogger("penstock.plugins").exception("The observer of the plugin %s raised; the run goes on", name)
+def _guarded(implementation: Any, names: tuple[str, ...]) -> Callable[..., None]:
+    function = implementation.function
+    wanted = [names.index(name) for name in implementation.argnames]
+
+    def tell(*arguments: Any) -> None:
+        try:
+            function(*[arguments[position] for position in wanted])
+        except Exception:  # an observer's own code: told, never asked
+            name = implementation.plugin_name
+            logger = logging.getLogger("penstock.plugins")
+            logger.exception("The observer of the plugin %s raised; the run goes on", name)
+
+    return tell

@@ -85,7 +85,7 @@ def penstock_log_processors() -> Iterable[Callable[..., Any]]:  # type: ignore[e
 
 @hookspec(firstresult=True)
 def penstock_render_graph(graph: "Graph", format: str) -> bytes | None:  # noqa: A002 - the term users know
-    """Return *graph* drawn in *format* (`svg`, `png`, `dot`, `mermaid`), or None if that is not yours."""
+    """Return *graph* drawn in *format* (`svg`, `dot`, `mermaid`, or any other), or None if that is not yours."""
 
 
 @hookspec
