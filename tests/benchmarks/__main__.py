@@ -118,15 +118,19 @@ def threads(sizes: list[int], repeats: int) -> Iterator[Row]:
     for size in sizes:
         shape = references.wide(size)
 
-        def bare(shape: Shape = shape) -> None:
-            references.loop(shape)
+        def pool(shape: Shape = shape) -> None:
             with ThreadPoolExecutor(2) as executor:
                 references.pool(shape, executor)
+
+        def bare(shape: Shape = shape) -> None:
+            references.loop(shape)
+            pool(shape)
 
         times = compare(
             {
                 "penstock": partial(run, shape, {"type": "threads", "max_workers": 2}),
                 "loop + pool": bare,
+                "pool": pool,
             },
             repeats,
         )

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import click
 
 from penstock import errors
-from penstock_cli.session import Session
+from penstock_cli.invocation import Invocation
 
 
 class HelpFormatter(click.HelpFormatter):
@@ -30,20 +30,20 @@ class Context(click.Context):
 
 def _remember(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
     if value and parameter.name:
-        setattr(ctx.ensure_object(Session), parameter.name, value)
+        setattr(ctx.ensure_object(Invocation), parameter.name, value)
 
 
-def _session_option(*names: str, **attributes: Any) -> click.Option:
+def _invocation_option(*names: str, **attributes: Any) -> click.Option:
     return click.Option(list(names), expose_value=False, callback=_remember, **attributes)
 
 
-def session_options(*, backend: bool = False) -> list[click.Parameter]:
+def invocation_options(*, backend: bool = False) -> list[click.Parameter]:
     """Return the options that every command has, and `--backend` for one that asks a backend."""
-    url = _session_option("--backend", metavar="URL", help="Ask this backend, whatever the settings say.")
+    url = _invocation_option("--backend", metavar="URL", help="Ask this backend, whatever the settings say.")
     return [
         *([url] if backend else []),
-        _session_option("-q", "--quiet", is_flag=True, help="Say nothing but what was asked for."),
-        _session_option("-v", "--verbose", is_flag=True, help="Say more; show the tracebacks of errors."),
+        _invocation_option("-q", "--quiet", is_flag=True, help="Say nothing but what was asked for."),
+        _invocation_option("-v", "--verbose", is_flag=True, help="Say more; show the tracebacks of errors."),
     ]
 
 
@@ -72,11 +72,11 @@ class Command(WithExamples):
         """Make a command; one that asks a *backend* takes the option `--backend` too."""
         super().__init__(*args, **attributes)
         self.examples = (examples,) if isinstance(examples, str) else tuple(examples)
-        self.params.extend(session_options(backend=backend))
+        self.params.extend(invocation_options(backend=backend))
 
     def invoke(self, ctx: click.Context) -> Any:
         """Call the command with the settings that its options make."""
-        with ctx.ensure_object(Session).settings():
+        with ctx.ensure_object(Invocation).settings():
             return super().invoke(ctx)
 
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 import click
 
 from penstock import errors
-from penstock_cli.groups import Group, session_options
-from penstock_cli.session import Session
+from penstock_cli.groups import Group, invocation_options
+from penstock_cli.invocation import Invocation
 
 INTERRUPTED: Final = 130
 BAD_USAGE: Final = 2
@@ -54,7 +54,7 @@ class Root(Group):
 
 @click.group(
     cls=Root,
-    params=session_options(),
+    params=invocation_options(),
     examples=[
         "penstock demo",
         "penstock run census.py -p limit=200",
@@ -93,9 +93,9 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; errors go to standard error, as one line that says what to do."""
-    session = Session()
+    invocation = Invocation()
     try:
-        code: Any = cli.main(list(arguments), prog_name="penstock", standalone_mode=False, obj=session)
+        code: Any = cli.main(list(arguments), prog_name="penstock", standalone_mode=False, obj=invocation)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return BAD_USAGE
@@ -104,11 +104,11 @@ def run(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except errors.PenstockError as error:
-        return _explain(error, str(error), error.exit_code, session)
+        return _explain(error, str(error), error.exit_code, invocation)
     except Exception as error:  # noqa: BLE001 - what nobody foresaw: said in a line as well, its traceback on demand
         message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        hint = "" if session.verbose else "\nThis is unexpected; -v shows where it came from"
-        return _explain(error, message + hint, _UNEXPECTED, session)
+        hint = "" if invocation.verbose else "\nThis is unexpected; -v shows where it came from"
+        return _explain(error, message + hint, _UNEXPECTED, invocation)
     return code if isinstance(code, int) else 0
 
 
@@ -120,8 +120,8 @@ def _explain_usage(error: click.ClickException) -> int:
     return BAD_USAGE
 
 
-def _explain(error: BaseException, message: str, code: int, session: Session) -> int:
-    if session.verbose:
+def _explain(error: BaseException, message: str, code: int, invocation: Invocation) -> int:
+    if invocation.verbose:
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
     click.echo(f"penstock: {message}", err=True)
     return code

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 import click
 
 from penstock import states
-from penstock_cli.session import current
+from penstock_cli.invocation import current
 
 if TYPE_CHECKING:
     from penstock.backends.models import Record

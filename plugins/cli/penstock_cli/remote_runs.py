@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from penstock_cli import display, following, options, printing, progress
-from penstock_cli.session import current, open_backend
+from penstock_cli.invocation import current, open_backend
 
 if TYPE_CHECKING:
     from penstock.backends import Backend

@@ -5,7 +5,7 @@ import click
 from penstock import clock
 from penstock_cli import options, printing
 from penstock_cli.groups import Group
-from penstock_cli.session import open_backend
+from penstock_cli.invocation import open_backend
 
 
 @click.group(cls=Group, examples=["penstock agents list"])

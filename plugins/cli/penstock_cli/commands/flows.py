@@ -6,8 +6,8 @@ import click
 
 from penstock_cli import options, printing
 from penstock_cli.groups import Group
+from penstock_cli.invocation import open_backend
 from penstock_cli.printing import Cell, Styled
-from penstock_cli.session import open_backend
 
 if TYPE_CHECKING:
     from penstock.backends.models import RegisteredFlow

@@ -11,7 +11,7 @@ import click
 from penstock import errors, logs, settings
 from penstock_cli import flow_files, options, printing
 from penstock_cli.groups import Command
-from penstock_cli.session import open_backend
+from penstock_cli.invocation import open_backend
 
 if TYPE_CHECKING:
     from penstock import Flow

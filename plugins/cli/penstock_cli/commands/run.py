@@ -8,7 +8,7 @@ import click
 from penstock import errors
 from penstock_cli import display, failures, flow_files, options, printing, progress
 from penstock_cli.groups import Command
-from penstock_cli.session import current
+from penstock_cli.invocation import current
 
 if TYPE_CHECKING:
     from penstock import Flow

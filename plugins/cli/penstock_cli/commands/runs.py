@@ -7,8 +7,8 @@ import click
 
 from penstock_cli import display, following, options, printing, remote_runs
 from penstock_cli.groups import Group
+from penstock_cli.invocation import open_backend
 from penstock_cli.printing import Cell
-from penstock_cli.session import open_backend
 
 if TYPE_CHECKING:
     from penstock.backends import Backend

@@ -8,7 +8,7 @@ import click
 from penstock import errors
 from penstock_cli import options, printing
 from penstock_cli.groups import Group
-from penstock_cli.session import open_backend
+from penstock_cli.invocation import open_backend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

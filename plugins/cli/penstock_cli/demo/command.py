@@ -16,7 +16,7 @@ import click
 from penstock import errors, settings
 from penstock_cli import display, flow_files, following, printing, progress
 from penstock_cli.groups import Command
-from penstock_cli.session import current, open_backend
+from penstock_cli.invocation import current, open_backend
 
 if TYPE_CHECKING:
     from penstock import Flow

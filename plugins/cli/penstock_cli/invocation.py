@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Session:
+class Invocation:
     """The options that any command may carry."""
 
     quiet: bool = False
@@ -45,6 +45,6 @@ def open_backend() -> "Backend":
     return backend
 
 
-def current() -> Session:
-    """Return the session of the command that runs."""
-    return click.get_current_context().ensure_object(Session)
+def current() -> Invocation:
+    """Return the invocation of the command that runs."""
+    return click.get_current_context().ensure_object(Invocation)
