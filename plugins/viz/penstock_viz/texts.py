@@ -56,9 +56,12 @@ def _dot_attributes(attributes: dict[str, str]) -> str:
 
 
 def _dot_text(text: str) -> str:
-    """Return a quoted string; Graphviz reads HTML entities and backslashes even there."""
+    """Return a quoted string; Graphviz reads HTML entities and backslashes even there.
+
+    An empty line becomes a blank: now and then the WebAssembly build traps on a label that begins with one.
+    """
     shown = _printable(text).replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;")
-    return '"' + shown.replace("\n", "\\n") + '"'
+    return '"' + "\\n".join(line or " " for line in shown.split("\n")) + '"' if shown else '""'
 
 
 def _mermaid_lines(graph: "Graph") -> Iterator[str]:

@@ -107,6 +107,11 @@ def test_any_name_gives_a_well_formed_picture(name: str) -> None:
     assert len(groups(drawn(graph), "node")) == 2
 
 
+def test_a_label_may_begin_with_an_empty_line() -> None:
+    graph = Graph("lines", (Node("a", "\n\nabc"), Node("b", "b")), (Link("a", "b", "\n\nabc"),))
+    assert all(graph.render("svg").startswith(b"<svg") for _ in range(200))  # one in seven trapped
+
+
 @pytest.mark.parametrize("name", _HOSTILE)
 def test_mermaid_keeps_to_its_lines_whatever_names_hold(name: str) -> None:
     nodes = (Node(name, name, color="#28a74580"), Node("other", "other", shape="box", color="url(x)"))
