@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 from penstock import errors
 from penstock.context import active_flow, context
 from penstock.edges import Edge
+from penstock.engine.collecting import rare_collections
 from penstock.flow_graph import FlowGraph
-from penstock.running import ExecutorChoice, check_parameters, rare_collections, run_flow
 from penstock.states import Pending
 from penstock.tasks import Task
 from penstock.tasks.options import OnFailure
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from penstock.graph import Graph
     from penstock.results import Result
     from penstock.run_configs import RunConfig
+    from penstock.running import ExecutorChoice
     from penstock.schedules import Schedule
     from penstock.spec import FlowSpec
     from penstock.states import State
@@ -110,7 +111,7 @@ class Flow(FlowGraph):
         self,
         parameters: Mapping[str, Any] | None = None,
         *,
-        executor: ExecutorChoice = None,
+        executor: "ExecutorChoice" = None,
         context: Mapping[str, Any] | None = None,
         run_id: str | None = None,
         run_name: str | None = None,
@@ -125,6 +126,7 @@ class Flow(FlowGraph):
         """
         from penstock.context import context as surroundings
         from penstock.engine.runs import FlowRun
+        from penstock.running import check_parameters, run_flow
 
         if active_flow.get() is not None:
             message = f'Flow "{self.name}" cannot be run inside a `with Flow(...)` block; run it after the block'

@@ -1,14 +1,14 @@
 """One run of a flow: parameters in, the engine driven with an executor, the flow's final state out."""
 
-import gc
 from collections.abc import Iterator, Mapping
 from concurrent import futures
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from penstock import errors, signals
 from penstock.context import Frame, active_flow, current
 from penstock.engine.board import CLEAN, Board
+from penstock.engine.collecting import rare_collections
 from penstock.engine.driver import Driver
 from penstock.engine.frames import RUN_LAZY, run_values
 from penstock.engine.runs import FlowRun
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from penstock.results import Result
 
 ExecutorChoice: TypeAlias = "Executor | futures.Executor | Mapping[str, Any] | str | None"
-_GC_THRESHOLD: Final = 50_000
 
 
 class TaskStates(Mapping[Task, State]):
@@ -180,14 +179,3 @@ def _preset_parameters(board: Board, values: Mapping[str, Any]) -> None:
     for number, task in enumerate(board.plan.tasks):
         if isinstance(task, Parameter):
             board.preset(number, values[task.name])
-
-
-@contextmanager
-def rare_collections() -> Iterator[None]:
-    """Let the garbage collector look less often at young objects, of which a run makes many that live."""
-    before = gc.get_threshold()
-    gc.set_threshold(max(before[0], _GC_THRESHOLD), *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
