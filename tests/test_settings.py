@@ -1,11 +1,12 @@
 """Settings: where they come from, which goes over which, and what is refused."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from penstock import errors, settings
+from penstock import Flow, errors, settings
 from penstock.settings import Loaded
 
 
@@ -90,6 +91,14 @@ def test_a_wrong_file_is_an_error_that_names_it(text: str, message: str, tmp_pat
     with pytest.raises(errors.SettingsError, match=message) as caught:
         load(tmp_path)
     assert str(path) in str(caught.value)
+
+
+def test_a_wrong_option_of_a_kind_says_where_it_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENSTOCK_EXECUTOR", "threads")
+    monkeypatch.setenv("PENSTOCK_EXECUTOR__MAX_WORKER", "3")
+    message = 'no option "max_worker". Did you mean max_workers?   (from PENSTOCK_EXECUTOR__MAX_WORKER)'
+    with settings.override(), pytest.raises(errors.SettingsError, match=re.escape(message)):
+        Flow("empty").run()
 
 
 def test_overrides_hold_inside_their_block() -> None:

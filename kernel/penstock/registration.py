@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def get_backend() -> Backend:
     """Return the backend that the settings name; by default a SQLite file in penstock's home folder."""
-    backend: Backend = Backend.resolve(settings.get().backend_options())
+    backend: Backend = Backend.configured(settings.get().backend_options())
     return backend
 
 
@@ -70,7 +70,7 @@ def register(
     flow.validate()
     backend = get_backend()
     if flow.storage is None:
-        flow.storage = Storage.resolve(settings.get().storage, **(storage_options or {}))
+        flow.storage = Storage.configured(**(storage_options or {}))
     is_new = _is_new(backend, project)
     spec = serialize(flow, build=build)
     if labels:

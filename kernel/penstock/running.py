@@ -132,10 +132,9 @@ def open_executor(choice: ExecutorChoice) -> "tuple[AbstractContextManager[futur
     """
     if isinstance(choice, futures.Executor):
         return nullcontext(choice), not isinstance(choice, futures.ThreadPoolExecutor)
-    from penstock import settings
     from penstock.executors import Executor
 
-    executor = Executor.resolve(choice if choice is not None else settings.get().executor)
+    executor = Executor.resolve(choice) if choice is not None else Executor.configured()
     return executor.open(), executor.remote
 
 
@@ -146,12 +145,12 @@ def _result_of(flow: "Flow") -> "tuple[Result | None, bool]":
     chosen = settings.get()
     if not chosen.flows.checkpointing:
         return None, False
-    wanted: Any = flow.result or (flow.storage.default_result() if flow.storage is not None else None) or chosen.result
-    if wanted is None:
+    wanted: Any = flow.result or (flow.storage.default_result() if flow.storage is not None else None)
+    if wanted is None and chosen.result is None:
         return None, True
     from penstock.results import Result
 
-    return Result.resolve(wanted), True
+    return Result.resolve(wanted) if wanted is not None else Result.configured(), True
 
 
 def check_parameters(flow: "Flow", given: Mapping[str, Any]) -> dict[str, Any]:

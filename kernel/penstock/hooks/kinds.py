@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
 
-from penstock import errors
+from penstock import errors, settings
 from penstock.hooks import lookup
 
 Labels = Annotated[set[str], PlainSerializer(sorted, return_type=list[str], when_used="json")]
@@ -90,6 +90,22 @@ class Kind(BaseModel):
         found = lookup.find(cls.kind, name)
         resolved: Self = found(**{**given, **options})
         return resolved
+
+    @classmethod
+    def configured(cls, default: Mapping[str, Any] | None = None, /, **options: Any) -> Self:
+        """Return the object of this kind that the settings name, *default* if they name none; *options* are added.
+
+        Raises SettingsError that says where a wrong option was set.
+        """
+        try:
+            return cls.resolve(getattr(settings.get(), cls.kind) or default or {}, **options)
+        except errors.SettingsError as error:
+            origins = {
+                path: origin for path, origin in settings.loaded().origins.items() if path.startswith(f"{cls.kind}.")
+            }
+            named = [origin for path, origin in origins.items() if f'"{path.partition(".")[2]}"' in str(error)]
+            source = errors.listing(named or set(origins.values()), nothing="the defaults")
+            raise errors.SettingsError(f"{error}   (from {source})") from error
 
 
 def dump(value: Kind) -> dict[str, Any]:

@@ -95,11 +95,10 @@ def _executor(flow: "Flow", type_name: str | None, chosen: dict[str, Any]) -> "E
     """Return the executor asked for, or None to leave it to flow and settings."""
     if type_name is None and not chosen:
         return None
-    from penstock import settings
     from penstock.executors import Executor
 
-    wanted: Any = type_name or flow.executor or settings.get().executor
-    executor: Executor = Executor.resolve(wanted, **chosen)
+    wanted: Any = type_name or flow.executor
+    executor: Executor = Executor.resolve(wanted, **chosen) if wanted is not None else Executor.configured(**chosen)
     return executor
 
 
