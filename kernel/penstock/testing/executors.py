@@ -35,8 +35,8 @@ def move(point, by=1):
 
 with Executor.restore({spec}).open() as pool:
     moved = [pool.submit(move, Point(x)) for x in range(3)]
-    print([isinstance(m.result(), Point) and m.result().x for m in moved])
-    print(pool.submit(lambda: sum(map(lambda n: n * n, range(4)))).result())
+    print([isinstance(m.result(), Point) and m.result().x for m in moved], flush=True)
+    print(pool.submit(lambda: sum(map(lambda n: n * n, range(4)))).result(), flush=True)
     print(pool.submit(print, "printed by a worker", flush=True).result())
 """
 
