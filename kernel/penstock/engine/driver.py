@@ -285,7 +285,8 @@ class Driver:
     def _map_straight(self, mapping: Mapping) -> None:
         """Call the function once per child with nothing between; a child that raises takes the long way."""
         plan, number = self.board.plan, mapping.number
-        function, keys, values = plan.functions[number], plan.keys[number], mapping.values
+        function, keys = plan.functions[number], plan.keys[number]
+        values, pending, done = mapping.values, mapping.pending, 0
         frame = TaskFrame(self.board.setup.frame, self.board, number, 0)
         only = mapping.arguments[0] if keys is None and mapping.mapped == [True] else None
         enter(frame)
@@ -303,7 +304,9 @@ class Driver:
                 self._settle(number, child, 1, state_of(error))
                 mapping.left -= 1
             else:
-                mapping.end_plainly(child)
+                pending[child] = 0
+                done += 1
+        mapping.left -= done
         if not mapping.left:
             self._end_mapped(mapping)
 

@@ -47,7 +47,6 @@ class Mapping:
     """A mapped task that is under way: its inputs, what its children gave, and which are left."""
 
     __slots__ = (
-        "_pending",
         "arguments",
         "children",
         "clean",
@@ -55,6 +54,7 @@ class Mapping:
         "mapped",
         "next",
         "number",
+        "pending",
         "seconds_each",
         "values",
         "width",
@@ -68,8 +68,8 @@ class Mapping:
         self.width: int = width
         self.clean: bool = clean
         self.values: list[Any] = [None] * width
-        self._pending = bytearray(b"\1") * width
-        self.children: Children = Children(self.values, {}, self._pending)
+        self.pending: bytearray = bytearray(b"\1") * width
+        self.children: Children = Children(self.values, {}, self.pending)
         self.left: int = width
         self.next: int = 0
         self.seconds_each: float | None = None
@@ -91,7 +91,7 @@ class Mapping:
 
     def end_plainly(self, child: int) -> None:
         """Take up that a child has ended, its value being there."""
-        self._pending[child] = 0
+        self.pending[child] = 0
         self.left -= 1
 
     def is_clean(self) -> bool:

@@ -51,6 +51,8 @@ def holds_task(value: Any, _above: frozenset[int] = frozenset()) -> bool:
     if type(value) not in (list, tuple, set, dict) or id(value) in _above:
         return False
     inside = value.values() if isinstance(value, dict) else value
+    if SIMPLE.issuperset(map(type, inside)):
+        return False
     above = _above | {id(value)}
     return any(holds_task(item, above) for item in inside)
 
