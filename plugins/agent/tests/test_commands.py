@@ -2,6 +2,8 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,15 @@ from .conftest import SECONDS, Deeds, until
 _AGENT = "from penstock_agent.commands import agent; agent()"
 
 
-def _start(*options: str, **popen: Any) -> "subprocess.Popen[str]":
+@contextmanager
+def _start(*options: str, **popen: Any) -> Iterator[subprocess.Popen[str]]:
+    """Start an agent, and end it with the block: a test that fails must not wait for an agent that goes on."""
     command = [sys.executable, "-c", _AGENT, "start", *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **popen)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **popen) as agent:
+        try:
+            yield agent
+        finally:
+            agent.terminate()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
