@@ -6,8 +6,8 @@ from penstock import signals, triggers
 from penstock.context import enter, leave
 from penstock.edges import MAPPED
 from penstock.engine.board import CLEAN, Board
+from penstock.engine.failures import unreadable
 from penstock.engine.mapping import Mapping, passed
-from penstock.engine.work import unreadable
 from penstock.states import Failed, Mapped, Skipped, State
 
 _SKIPPED: Final = (
@@ -55,7 +55,9 @@ def begin_mapping(board: Board, number: int) -> Mapping | State:
     widths = [_width(value) for value in over]
     if None in widths:
         return Failed("At least one upstream state has an unmappable result.")
-    clean = plan.tasks[number].options.trigger is triggers.all_successful and board.is_clean_above(number)
+    clean = plan.tasks[number].options.trigger is triggers.all_successful and all(
+        board.ended[other] == CLEAN or other in board.maps for other in plan.upstream(number)
+    )
     return Mapping(number, arguments, marks, min(width for width in widths if width is not None), clean=clean)
 
 
@@ -64,7 +66,9 @@ def _nothing_to_map(board: Board, number: int) -> State | None:
     plan = board.plan
     marked = zip(plan.inputs[number], plan.marks[number] or (), strict=True)
     over = [other for other, mark in marked if mark & MAPPED and other < len(plan.tasks)]
-    if all(board.ended[other] == CLEAN or isinstance(board.state(other), Mapped) for other in over):
+    if all(
+        board.ended[other] == CLEAN or other in board.maps or isinstance(board.state(other), Mapped) for other in over
+    ):
         return None
     why = refused(board, number, None)
     if why is None and not all(board.state(other).is_successful() for other in over):
