@@ -23,6 +23,7 @@ _MODULES: Final = {
     "triggers": ("penstock.triggers", "prefect.triggers"),
 }
 _HOMES: Final = {
+    "Edge": ("penstock.edges", "prefect.core.edge"),
     "FilterTask": ("penstock", "prefect.tasks.control_flow.filter"),
     "GetAttr": ("penstock", "prefect.tasks.core.operators"),
     "ifelse": _CONTROL,
@@ -79,7 +80,7 @@ def play(name: str) -> dict[str, Any]:
         flow = scenarios[name]()
         if flow is not None:
             run(flow)
-    except Exception as error:  # noqa: BLE001 - what it raises is the outcome
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - what it raises is the outcome
         _outcome.raised = family(error)
         _outcome.trace = error
     return _outcome.as_json()

@@ -15,6 +15,11 @@ MEANINGS: Final = tuple(
         (r"refused by \1", r"Trigger (?:was|function is) .(\w+)."),
         ("nothing to map over", r"No upstream states can be mapped"),
         ("not mappable", r"unmappable result"),
+        ("a state handler raised", r"[Ss]tate handler"),
+        ("the trigger raised", r"checking task trigger|^The trigger of .* raised"),
+        ("the trigger said no", r"^Trigger failed|did not accept"),
+        ("all were skipped", r"^All upstream.* skipped"),
+        ("a round of the loop ended", r"^Round |is looping"),
         ("a body raised", r"^Error during execution of task: "),
         ("a body raised", r"^\w*(Error|Exception)(: |$)"),
     )
@@ -57,7 +62,7 @@ def _inside(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return sorted((plain(item) for item in value), key=repr)
     if isinstance(value, Mapping):
-        return [[plain(key), plain(item)] for key, item in value.items()]
+        return sorted(([plain(key), plain(item)] for key, item in value.items()), key=repr)
     if isinstance(value, BaseException):
         return family(value)
     return told(value) if hasattr(value, "is_finished") else None

@@ -1,5 +1,7 @@
 """How the tasks of a run have ended so far: their values, a byte for each, and a state where one is needed."""
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from penstock.context import Frame
@@ -49,25 +51,34 @@ class Board:
         """Return whether something that a task waits for has not ended."""
         return any(self.ended[other] in (WAITING, HELD) for other in self.plan.upstream(number))
 
-    def upstream_states(self, number: int, child: int | None) -> dict[Edge, State]:
-        """Return the state at the other end of every edge; for a child, that of its own child of a mapped upstream."""
+    def is_successful(self, position: int) -> bool:
+        """Return whether the value at *position* is a constant or that of a task that has succeeded."""
+        return position >= len(self.plan.tasks) or self.ended[position] == CLEAN or self.state(position).is_successful()
+
+    def upstream_states(
+        self, number: int, child: int | None, origins: Mapping[int, Sequence[int]] = MappingProxyType({})
+    ) -> dict[Edge, State]:
+        """Return the state at the other end of every edge; for a child, that of its own child of a mapped upstream.
+
+        Where a mapped upstream is flattened, *origins* says for each item which child it comes from.
+        """
         plan, task = self.plan, self.plan.tasks[number]
         keys = plan.keys[number] or task.signature.names
-        marks = plan.marks[number] or (0,) * len(plan.inputs[number])
-        after_marks = plan.after_marks[number] or (0,) * len(plan.after[number])
         ends: list[tuple[int, str | None, int]] = [
-            *zip(plan.inputs[number], keys, marks, strict=False),
-            *((other, None, mark) for other, mark in zip(plan.after[number], after_marks, strict=True)),
+            *((other, key, mark) for (other, mark), key in zip(plan.marked_inputs(number), keys, strict=False)),
+            *((other, None, mark) for other, mark in plan.marked_after(number)),
         ]
         return {
-            Edge(plan.tasks[other], task, key, mapped=bool(mark & MAPPED)): self._seen(other, mark, child)
+            Edge(plan.tasks[other], task, key, mapped=bool(mark & MAPPED)): self._seen(
+                other, mark, origins[other][child] if child is not None and other in origins else child
+            )
             for other, key, mark in ends
             if other < len(plan.tasks)
         }
 
     def _seen(self, number: int, mark: int, child: int | None) -> State:
         state = self.state(number)
-        if mark == MAPPED and child is not None and isinstance(state, Mapped):
+        if mark & MAPPED and child is not None and isinstance(state, Mapped):
             own: State = state.map_states[child]
             return own
         return state

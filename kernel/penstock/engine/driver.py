@@ -22,7 +22,7 @@ from penstock.engine.board import CLEAN, HELD, ODD, WAITING, Board
 from penstock.engine.frames import TaskFrame
 from penstock.engine.mapping import Mapping, passed
 from penstock.engine.watching import committed, handled, moved
-from penstock.engine.work import SUCCEEDED, Call, Ended, Loop, Work, state_of, unreadable
+from penstock.engine.work import SUCCEEDED, Call, Ended, Loop, Work, is_plain, state_of, unreadable
 from penstock.states import (
     Failed,
     Looped,
@@ -202,28 +202,29 @@ class Driver:
     def _attempt(self, number: int, child: int | None, attempt: int, loop: Loop = None) -> None:
         """Run the body of a task or child, here or in the pool."""
         mapping = self._maps.get(number)
-        try:
-            args = mapping.inputs(child) if mapping is not None and child is not None else self._arguments(number)
-        except TypeError as error:
-            message = f"An input marked with flatten holds something that is not a collection: {error}"
-            self._settle(number, child, 0, Failed(message, error))
-            return
+        args = mapping.inputs(child) if mapping is not None and child is not None else self._arguments(number)
         self._submit(number, [(args, child, attempt, loop)])
 
     def _arguments(self, number: int) -> tuple[Any, ...]:
-        positions, marks, values = (
-            self.board.plan.inputs[number],
-            self.board.plan.marks[number],
-            self.board.values,
-        )
-        return tuple([values[p] for p in positions] if marks is None else passed(values, positions, marks))
+        board, plan = self.board, self.board.plan
+        if plan.marks[number] is None:
+            return tuple([board.values[position] for position in plan.inputs[number]])
+        return tuple([passed(board, other, mark, {}) for other, mark in plan.marked_inputs(number)])
 
     def _submit(self, number: int, calls: list[Call]) -> None:
         if self.board.setup.watched or self.board.plan.tasks[number].options.state_handlers:
-            running = Running("Starting task run.")
-            for _, child, attempt, _ in calls:
-                moved(self.board, number, child, attempt, self._before(number, child), running)
-        self._hand_over(number, calls)
+            calls = [call for call in calls if self._is_started(number, call)]
+        if calls:
+            self._hand_over(number, calls)
+
+    def _is_started(self, number: int, call: Call) -> bool:
+        """Move a call to Running; whatever else a handler or a policy makes of that is how it ended."""
+        _, child, attempt, loop = call
+        before, running = self._before(number, child), Running("Starting task run.")
+        state = moved(self.board, number, child, attempt, before, running)
+        if not state.is_running():
+            self._conclude(number, child, attempt, state, loop)
+        return state.is_running()
 
     def _hand_over(self, number: int, calls: list[Call]) -> None:
         work = self._work(number)
@@ -262,6 +263,11 @@ class Driver:
         begun = begin_mapping(self.board, number)
         if isinstance(begun, State):
             self._settle(number, None, 0, begun)
+            return
+        ready = Mapped("Ready to be mapped.", n_map_states=begun.width)
+        state = handled(self.board, number, None, 1, Pending(), ready)
+        if not state.is_mapped():
+            self._conclude(number, None, 0, committed(self.board, number, None, 1, Pending(), state))
             return
         self._maps[number] = begun
         if not begun.width:
@@ -312,7 +318,7 @@ class Driver:
 
     def _calls(self, mapping: Mapping, child: int) -> list[Call]:
         """Return the call of a child, none if it is skipped or its trigger refuses."""
-        why = None if mapping.clean else refused(self.board, mapping.number, child)
+        why = None if mapping.clean else refused(self.board, mapping.number, child, mapping.origins)
         if why is None:
             return [(mapping.inputs(child), child, 1, None)]
         self._settle(mapping.number, child, 0, why)
@@ -339,32 +345,34 @@ class Driver:
 
     def _end_mapped(self, mapping: Mapping) -> None:
         del self._maps[mapping.number]
-        state = moved(self.board, mapping.number, None, 1, Pending(), mapping.state())
+        state = committed(self.board, mapping.number, None, 1, Pending(), mapping.state())
         clean = mapping.is_clean() and isinstance(state, Mapped)
         self._finish(mapping.number, state, CLEAN if clean else ODD)
 
     # after a task
 
     def _settle_all(self, number: int, calls: list[Call], ended: Ended) -> None:
-        for position, (_, child, attempt, _) in enumerate(calls):
+        for position, (_, child, attempt, loop) in enumerate(calls):
             state = ended.states.get(position) or Success(SUCCEEDED, ended.values[position])
-            self._settle(number, child, attempt, state)
+            self._settle(number, child, attempt, state, loop)
 
-    def _settle(self, number: int, child: int | None, attempt: int, state: State) -> None:
-        """Take up how an attempt ended: hold what is to be tried again, end the rest.
+    def _settle(self, number: int, child: int | None, attempt: int, state: State, loop: Loop = None) -> None:
+        """Take up how an attempt ended, once all have had their say.
 
         Attempt 0 stands for none: the task was refused before its first.
         """
-        state = self._agreed(number, child, attempt, state)
+        self._conclude(number, child, attempt, self._agreed(number, child, attempt, state), loop)
+
+    def _conclude(self, number: int, child: int | None, attempt: int, state: State, loop: Loop = None) -> None:
+        """Hold what is to be tried again, in the same round of its loop, or to go into the next; end the rest."""
         if isinstance(state, Looped):
-            self._hold(number, child, attempt, state, (state.loop_count + 1, state.result))
+            self._hold(number, child, 1, state, (state.loop_count + 1, state.result))
         elif isinstance(state, Scheduled) and not isinstance(state, Paused):
-            self._hold(number, child, attempt + isinstance(state, Retrying), state)
+            self._hold(number, child, attempt + isinstance(state, Retrying), state, loop)
         elif child is not None:
             self._end_child(number, child, state)
         else:
-            plain = type(state) is Success and state.location is None
-            self._finish(number, state, CLEAN if plain else ODD)
+            self._finish(number, state, CLEAN if is_plain(state) else ODD)
 
     def _agreed(self, number: int, child: int | None, attempt: int, state: State) -> State:
         """Return the state that an attempt ends in; a failure with retries left is committed as Retrying only."""
@@ -389,7 +397,7 @@ class Driver:
         options = self.board.plan.tasks[number].options
         if not attempt or attempt > options.max_retries or (state.context or {}).get("final"):
             return None
-        if options.retry_on and not isinstance(state.result, options.retry_on):
+        if options.retry_on and state.result is not None and not isinstance(state.result, options.retry_on):
             return None
         message = f"Retrying Task (after attempt {attempt} of {options.max_retries + 1})"
         start_time = clock.now() + (options.retry_delay or timedelta())

@@ -31,6 +31,11 @@ _PACKAGE: Final = str(Path(__file__).parent.parent)
 SUCCEEDED: Final = "Task run succeeded."
 
 
+def is_plain(state: State) -> bool:
+    """Return whether *state* is the success of a body that returned, of which nothing but the value need be kept."""
+    return type(state) is Success and state.location is None and state.message == SUCCEEDED
+
+
 @dataclass(slots=True)
 class Ended:
     """How calls ended: the value of each, and by position the state of those that are not plain successes."""
@@ -107,7 +112,7 @@ class Work:
             for position, call in enumerate(calls):
                 state = self._run(below, *call)
                 ended.values[position] = state.result
-                if type(state) is not Success or state.location is not None:
+                if not is_plain(state):
                     ended.states[position] = state
         ended.seconds = time.perf_counter() - begun
         return ended
@@ -126,8 +131,9 @@ class Work:
             return Success(SUCCEEDED, value) if self.checkpoint is None else self._written(value, args)
         except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
             state = state_of(error)
-            if isinstance(state, Looped) and loop is not None:
-                state.loop_count = loop[0]
+            if isinstance(state, Looped):
+                state.loop_count = loop[0] if loop is not None else state.loop_count
+                state.message = state.message or f"Round {state.loop_count} of the loop has ended."
             return state
         finally:
             leave(token)

@@ -30,6 +30,17 @@ def a_skip_has_a_result():
 
 
 @scenario
+def a_skip_without_a_result():
+    @task
+    def skipped():
+        raise signals.SKIP("not needed")
+
+    with Flow("results") as flow:
+        gather(skipped(), task_args={"skip_on_upstream_skip": False})
+    return flow
+
+
+@scenario
 def one_of_several_inputs_is_skipped():
     with Flow("inputs") as flow:
         add(one(), skip())

@@ -162,7 +162,7 @@ def one_that_raises():
 def ones_that_raise_signals():
     def raising(signal):
         def rule(states):
-            raise signal("chosen by the trigger")
+            raise signal("chosen by the trigger", result=3)
 
         return rule
 
