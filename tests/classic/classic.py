@@ -62,6 +62,11 @@ def note(value: Any) -> None:
     _outcome.note(value)
 
 
+def in_any_order() -> None:
+    """Say that the notes of this scenario come from tasks that do not wait for one another."""
+    _outcome.in_any_order = True
+
+
 def refused(call: Callable[[], Any]) -> None:
     """Take down what *call* raises, or that it raises nothing."""
     try:

@@ -20,6 +20,10 @@ MEANINGS: Final = tuple(
         ("the trigger said no", r"^Trigger failed|did not accept"),
         ("all were skipped", r"^All upstream.* skipped"),
         ("a round of the loop ended", r"^Round |is looping"),
+        ("the branch is not taken", r"^Provided value|which this branch is for"),
+        ("found at its target", r"^Result found at task target|target"),
+        ("out of time", r"^Task timed out|did not end"),
+        (r"the resource's \1 did not come about", r"Resource manager (init|setup)"),
         ("a body raised", r"^Error during execution of task: "),
         ("a body raised", r"^\w*(Error|Exception)(: |$)"),
     )
@@ -84,6 +88,7 @@ class Outcome:
     """What was taken down while a scenario was played."""
 
     def __init__(self) -> None:
+        self.in_any_order = False
         self.runs: list[dict[str, Any]] = []
         self.notes: list[Any] = []
         self.raised: str | None = None
@@ -104,7 +109,8 @@ class Outcome:
 
     def as_json(self) -> dict[str, Any]:
         """Return everything taken down."""
-        found: dict[str, Any] = {"runs": self.runs, "notes": self.notes, "raised": self.raised}
+        notes = sorted(self.notes, key=repr) if self.in_any_order else self.notes
+        found: dict[str, Any] = {"runs": self.runs, "notes": notes, "raised": self.raised}
         if self.trace is not None:
             found["trace"] = "".join(traceback.format_exception(self.trace))
         return found

@@ -16,7 +16,10 @@ import pytest
 HERE = Path(__file__).parent
 PREFECT1 = HERE.parent.parent / ".venv-prefect1" / "bin" / "python"
 SECONDS = 300
-DIFFERENCES: dict[str, dict[str, str]] = runpy.run_path(str(HERE / "differences.py"))["DIFFERENCES"]
+NOTHING = "(nothing)"
+_LISTED = runpy.run_path(str(HERE / "differences.py"))
+DIFFERENCES: dict[str, dict[str, str]] = _LISTED["DIFFERENCES"]
+EVERYWHERE: list[tuple[Any, Any]] = [(there, here) for there, here, _ in _LISTED["EVERYWHERE"]]
 
 
 def names() -> list[str]:
@@ -63,27 +66,18 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
     return {"prefect": theirs.result(), "penstock": ours.result()}
 
 
-def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Return every place of an outcome with what stands there."""
-    inside: list[tuple[str, Any]] = []
-    if isinstance(value, dict):
-        inside = [(f"{path}.{key}" if path else key, item) for key, item in value.items()]
-    elif isinstance(value, list):
-        inside = [(f"{path}[{position}]", item) for position, item in enumerate(value)]
-    if not inside:
-        yield path, value
-    for below, item in inside:
-        yield from leaves(item, below)
-
-
-def different(theirs: dict[str, Any], ours: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+def different(there: Any, here: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Return the places at which two outcomes differ, with what stands there in each."""
-    there, here = dict(leaves(theirs)), dict(leaves(ours))
-    return {
-        path: (there.get(path, "nothing"), here.get(path, "nothing"))
-        for path in sorted(there.keys() | here.keys())
-        if path != "trace" and (path not in there or path not in here or there[path] != here[path])
-    }
+    if there == here:
+        return
+    if isinstance(there, dict) and isinstance(here, dict):
+        for key in sorted((there.keys() | here.keys()) - {"trace"}):
+            yield from different(there.get(key, NOTHING), here.get(key, NOTHING), f"{path}.{key}" if path else key)
+    elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+        for position, (one, other) in enumerate(zip(there, here, strict=True)):
+            yield from different(one, other, f"{path}[{position}]")
+    else:
+        yield path, there, here
 
 
 def covers(listed: str, path: str) -> bool:
@@ -96,13 +90,20 @@ def test_both_end_alike(name: str, outcomes: dict[str, dict[str, Any]]) -> None:
     missing = [framework for framework, played in outcomes.items() if name not in played]
     assert not missing, f"{name} was not played by {missing}: its file cannot be imported there"
     theirs, ours = outcomes["prefect"][name], outcomes["penstock"][name]
-    found, listed = different(theirs, ours), DIFFERENCES.get(name, {})
-    unlisted = {path: pair for path, pair in found.items() if not any(covers(place, path) for place in listed)}
-    told = "\n".join(f"  {path}: Prefect {there!r}, penstock {here!r}" for path, (there, here) in unlisted.items())
+    listed = DIFFERENCES.get(name, {})
+    found = [place for place in different(theirs, ours) if place[1:] not in EVERYWHERE]
+    unlisted = [place for place in found if not any(covers(above, place[0]) for above in listed)]
+    told = "\n".join(f"  {path}: Prefect {there!r}, penstock {here!r}" for path, there, here in unlisted)
     assert not unlisted, f"{name} ends otherwise than with Prefect:\n{told}\n{ours.get('trace', '')}"
-    gone = [place for place in listed if not any(covers(place, path) for path in found)]
+    gone = [above for above in listed if not any(covers(above, path) for path, _, _ in found)]
     assert not gone, f"differences.py lists for {name} what does not differ: {gone}"
 
 
 def test_every_difference_is_one_of_a_scenario() -> None:
     assert DIFFERENCES.keys() <= set(names())
+
+
+def test_what_differs_everywhere_does(outcomes: dict[str, dict[str, Any]]) -> None:
+    theirs, ours = outcomes["prefect"], outcomes["penstock"]
+    found = [place[1:] for name in theirs.keys() & ours.keys() for place in different(theirs[name], ours[name])]
+    assert [pair for pair in EVERYWHERE if pair not in found] == []

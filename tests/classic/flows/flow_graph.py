@@ -1,6 +1,6 @@
 """Flows that are put together of others, changed and copied."""
 
-from classic import Flow, Parameter, Task, note, refused, run, scenario, triggers
+from classic import Edge, Flow, Parameter, Task, note, refused, run, scenario, triggers
 from steps import add, end, fail, gather, inc, numbers, one, say
 
 
@@ -124,11 +124,8 @@ def sorted_from_some_tasks_on():
 
 @scenario
 def made_of_tasks_and_edges():
-    first, second = Task(name="first"), Task(name="second")
-    first.run, second.run = (lambda: 1), (lambda: 2)
-    from classic import Edge
-
-    flow = Flow("made", tasks=[first], edges=[Edge(first, second)], reference_tasks=[second])
+    first, second = one.copy(name="first"), end.copy(name="second")
+    flow = Flow("made", tasks=[first, second], edges=[Edge(first, second)], reference_tasks=[second])
     edges_of(flow)
     note(sorted(task.name for task in flow.reference_tasks()))
     return flow

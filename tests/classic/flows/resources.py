@@ -1,6 +1,19 @@
 """Resources that are set up before a block of tasks and cleaned up after it."""
 
-from classic import Flow, Parameter, case, note, refused, resource_manager, run, scenario, signals, task, triggers
+from classic import (
+    Flow,
+    Parameter,
+    case,
+    in_any_order,
+    note,
+    refused,
+    resource_manager,
+    run,
+    scenario,
+    signals,
+    task,
+    triggers,
+)
 from steps import RefusalError, add, end, fail, gather, inc, numbers, one, say, skip
 
 
@@ -78,6 +91,7 @@ def cleanup_fails():
 
 @scenario
 def the_body_is_skipped():
+    in_any_order()
     with Flow("resources") as flow, Desk("d"):
         skip()
     return flow
@@ -85,6 +99,7 @@ def the_body_is_skipped():
 
 @scenario
 def a_body_without_the_resource():
+    in_any_order()
     with Flow("resources") as flow, Desk("d"):
         inc(one())
     return flow
@@ -92,6 +107,7 @@ def a_body_without_the_resource():
 
 @scenario
 def what_follows_the_block():
+    in_any_order()
     with Flow("resources") as flow:
         with Desk("d") as desk:
             used = use(desk)
@@ -101,6 +117,7 @@ def what_follows_the_block():
 
 @scenario
 def a_block_inside_a_block():
+    in_any_order()
     with Flow("resources") as flow, Desk("outer") as outer:
         first = use(outer)
         with Desk("inner") as inner:
@@ -110,6 +127,7 @@ def a_block_inside_a_block():
 
 @scenario
 def two_blocks_one_after_another():
+    in_any_order()
     with Flow("resources") as flow:
         with Desk("first") as first:
             used = use(first)
@@ -127,6 +145,7 @@ def a_map_in_a_block():
 
 @scenario
 def a_case_in_a_block():
+    in_any_order()
     with Flow("resources") as flow, Desk("d") as desk, case(Parameter("on"), True):
         use(desk)
     run(flow, on=True)
@@ -135,6 +154,7 @@ def a_case_in_a_block():
 
 @scenario
 def a_block_in_a_case():
+    in_any_order()
     with Flow("resources") as flow, case(say(Parameter("on")), True), Desk("d") as desk:
         use(desk)
     run(flow, on=True)
