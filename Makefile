@@ -3,6 +3,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 UV := $(shell command -v uv || echo $(BIN)/uv)
 READY := .venv/.ready
+PREFECT1 := .venv-prefect1/.ready
 PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml) \
 	$(filter-out contrib/template/%,$(wildcard contrib/*/pyproject.toml))
 MEMBERS := $(patsubst %/,%,$(dir $(PROJECTS)))
@@ -18,10 +19,13 @@ help: ## list the targets
 $(READY): $(PROJECTS) constraints.txt tools/set-up
 	@tools/set-up
 
+$(PREFECT1): tests/classic/constraints.txt tools/set-up-prefect1 | $(READY)
+	@tools/set-up-prefect1
+
 demo: $(READY) ## run a real flow through every part, and say where its report is
 	@$(BIN)/penstock demo
 
-test: $(READY) ## run the tests, the documents' examples included
+test: $(READY) $(PREFECT1) ## run the tests, the documents' examples included
 	@$(BIN)/pytest -q -n auto
 
 test-system: $(READY) ## run the tests that need the packages listed in .ci/debian-packages
@@ -48,8 +52,8 @@ docs: $(READY) ## build the documentation into build/docs
 constraints: $(READY) ## refresh the pins in constraints.txt
 	@tools/compile-constraints $(UV) $(PROJECTS)
 
-test-lowest: $(READY) ## run the kernel's tests on the lowest versions it declares
+test-lowest: $(READY) $(PREFECT1) ## run the kernel's tests on the lowest versions it declares
 	@tools/test-lowest $(UV) $(MEMBERS)
 
-clean: ## remove what was built, .venv included
-	rm -rf .venv build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+clean: ## remove what was built, both virtual environments included
+	rm -rf .venv .venv-prefect1 build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

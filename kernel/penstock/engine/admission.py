@@ -1,14 +1,15 @@
 """Whether a task may run, now that all it waits for has ended: skips, triggers, and what can be mapped over."""
 
+from collections.abc import Mapping as MappingOf
 from typing import Any, Final
 
 from penstock import signals, triggers
 from penstock.context import enter, leave
-from penstock.edges import MAPPED
-from penstock.engine.board import CLEAN, Board
-from penstock.engine.failures import unreadable
-from penstock.engine.mapping import Mapping, passed
-from penstock.states import Failed, Mapped, Skipped, State
+from penstock.edges import MAPPED, Edge
+from penstock.engine.board import Board
+from penstock.engine.failures import describe, without_framework
+from penstock.engine.mapping import Mapping, Origins, has_items, odd_children, passed
+from penstock.states import Failed, Skipped, State, TriggerFailed
 
 _SKIPPED: Final = (
     "Upstream task was skipped; if this was not the intended behavior, consider changing "
@@ -16,14 +17,14 @@ _SKIPPED: Final = (
 )
 
 
-def refused(board: Board, number: int, child: int | None) -> State | None:
+def refused(board: Board, number: int, child: int | None, origins: Origins | None = None) -> State | None:
     """Return the state of a task that is skipped or whose trigger refuses, or None if it may run."""
     task = board.plan.tasks[number]
     trigger = task.options.trigger
     if trigger is triggers.all_successful and board.is_clean_above(number):
         return None
-    by_edge = board.upstream_states(number, child)
-    if task.options.skip_on_upstream_skip and any(state.is_skipped() for state in by_edge.values()):
+    by_edge = board.upstream_states(number, child, origins or {})
+    if task.options.skip_on_upstream_skip and _is_skipped_above(by_edge):
         return Skipped(_SKIPPED)
     token = enter(board.frame(number, child))
     try:
@@ -32,52 +33,52 @@ def refused(board: Board, number: int, child: int | None) -> State | None:
     except signals.PenstockSignal as signal:
         return signal.state
     except Exception as error:  # noqa: BLE001 - a user's trigger
-        return unreadable(f"The trigger of {task.name}", error)
+        without_framework(error)
+        message = f"The trigger of {task.name} raised {type(error).__name__}: {error}"
+        return TriggerFailed(message, error, context={"exception": describe(error)})
     finally:
         leave(token)
     name = getattr(trigger, "__name__", str(trigger))
     return signals.TRIGGERFAIL(f"The trigger {name} of {task.name} did not accept its upstream states").state
 
 
-def begin_mapping(board: Board, number: int) -> Mapping | State:
-    """Return the mapping of a mapped task over its inputs, or the state of one that cannot be mapped."""
-    plan, marks = board.plan, board.plan.marks[number] or ()
-    nothing = _nothing_to_map(board, number)
-    if nothing is not None:
-        return nothing
-    try:
-        arguments = passed(board.values, plan.inputs[number], marks)
-    except TypeError as error:
-        return Failed(f"An input marked with flatten holds something that is not a collection: {error}", error)
-    over = [value for value, mark in zip(arguments, marks, strict=True) if mark & MAPPED]
-    after_marks = plan.after_marks[number] or ()
-    over += [board.values[n] for n, mark in zip(plan.after[number], after_marks, strict=False) if mark & MAPPED]
-    widths = [_width(value) for value in over]
-    if None in widths:
-        return Failed("At least one upstream state has an unmappable result.")
-    clean = plan.tasks[number].options.trigger is triggers.all_successful and all(
-        board.ended[other] == CLEAN or other in board.maps for other in plan.upstream(number)
+def _is_skipped_above(by_edge: MappingOf[Edge, State]) -> bool:
+    """Return whether anything upstream was skipped; a mapped task counts child by child where it passes whole."""
+    return any(
+        state.is_skipped() or (not edge.mapped and any(one.is_skipped() for one in odd_children(state)))
+        for edge, state in by_edge.items()
     )
-    return Mapping(number, arguments, marks, min(width for width in widths if width is not None), clean=clean)
 
 
-def _nothing_to_map(board: Board, number: int) -> State | None:
-    """Return the state of a mapped task one of whose mapped inputs did not come to be, or None."""
-    plan = board.plan
-    marked = zip(plan.inputs[number], plan.marks[number] or (), strict=True)
-    over = [other for other, mark in marked if mark & MAPPED and other < len(plan.tasks)]
-    if all(
-        board.ended[other] == CLEAN or other in board.maps or isinstance(board.state(other), Mapped) for other in over
-    ):
-        return None
-    why = refused(board, number, None)
-    if why is None and not all(board.state(other).is_successful() for other in over):
+def begin_mapping(board: Board, number: int) -> Mapping | State:
+    """Return the mapping of a mapped task over its inputs, or the state of one that cannot be mapped.
+
+    The trigger is asked for each child. What has failed decides about the width only if it has items.
+    """
+    plan, options = board.plan, board.plan.tasks[number].options
+    clean = board.is_clean_above(number, begun=True)
+    if not clean and options.skip_on_upstream_skip and _is_skipped_above(board.upstream_states(number, None)):
+        return Skipped(_SKIPPED)
+    origins: Origins = {}
+    inputs, after = plan.marked_inputs(number), plan.marked_after(number)
+    arguments = [passed(board, other, mark, origins) for other, mark in inputs]
+    waited = [passed(board, other, mark, origins) for other, mark in after if mark & MAPPED]
+    over = [
+        *((other, value) for (other, mark), value in zip(inputs, arguments, strict=True) if mark & MAPPED),
+        *zip((other for other, mark in after if mark & MAPPED), waited, strict=True),
+    ]
+    good = [value for other, value in over if board.is_successful(other)]
+    if not good:
         return Failed("No upstream states can be mapped over.")
-    return why
+    if not all(map(has_items, good)):
+        return Failed("At least one upstream state has an unmappable result.")
+    width = min(len(value) for _, value in over if has_items(value))
+    marks = tuple([mark for _, mark in inputs])
+    arguments = [_with_items(value, mark, width) for value, mark in zip(arguments, marks, strict=True)]
+    clean = clean and options.trigger is triggers.all_successful
+    return Mapping(number, arguments, marks, width, origins, clean=clean)
 
 
-def _width(value: Any) -> int | None:
-    """Return how many items a value has to map over, or None if it cannot be indexed."""
-    if isinstance(value, dict) or not hasattr(value, "__getitem__") or not hasattr(value, "__len__"):
-        return None
-    return len(value)
+def _with_items(value: Any, mark: int, width: int) -> Any:
+    """Return *value*, or for something mapped over that failed without items, what stands for it in each child."""
+    return value if not mark & MAPPED or has_items(value) else [None] * width

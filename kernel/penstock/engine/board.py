@@ -1,5 +1,7 @@
 """How the tasks of a run have ended so far: their values, a byte for each, and a state where one is needed."""
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.context import Frame
@@ -12,7 +14,7 @@ from penstock.engine.work import SUCCEEDED, Extra
 from penstock.states import Mapped, Pending, Resume, State, Success
 
 if TYPE_CHECKING:
-    from penstock.engine.mapping import Mapping
+    from penstock.engine import mapping
 
 WAITING: Final = 0
 """A task that has not begun."""
@@ -36,7 +38,7 @@ class Board:
         self.values: list[Any] = [None] * len(plan.tasks) + plan.constants
         self.ended: bytearray = bytearray(len(plan.tasks))
         self.states: dict[int, State] = {}
-        self.maps: dict[int, Mapping] = {}
+        self.maps: dict[int, mapping.Mapping] = {}
         self.names: dict[tuple[int, int | None], str] = {}
 
     def preset(self, number: int, state: State) -> None:
@@ -70,26 +72,38 @@ class Board:
         """Return whether a task, and every child of one that was mapped, has ended."""
         return self.ended[number] in {CLEAN, ODD}
 
-    def is_clean_above(self, number: int) -> bool:
-        """Return whether everything that a task waits for was a plain success."""
-        return all(self.ended[other] == CLEAN for other in self.plan.upstream(number))
+    def is_clean_above(self, number: int, *, begun: bool = False) -> bool:
+        """Return whether all that a task waits for were plain successes, or with *begun* are mapped and under way."""
+        above = self.plan.upstream(number)
+        return all(self.ended[other] == CLEAN or (begun and other in self.maps) for other in above)
 
     def is_waiting_above(self, number: int) -> bool:
         """Return whether something that a task waits for has not ended."""
         return any(self.ended[other] in {WAITING, HELD} for other in self.plan.upstream(number))
 
-    def upstream_states(self, number: int, child: int | None) -> dict[Edge, State]:
-        """Return the state at the other end of every edge; for a child, that of its own child of a mapped upstream."""
+    def is_successful(self, position: int) -> bool:
+        """Return whether the value at *position* is a constant, or of a task that succeeded or is being mapped."""
+        if position >= len(self.plan.tasks) or self.ended[position] == CLEAN or position in self.maps:
+            return True
+        return self.state(position).is_successful()
+
+    def upstream_states(
+        self, number: int, child: int | None, origins: Mapping[int, Sequence[int]] = MappingProxyType({})
+    ) -> dict[Edge, State]:
+        """Return the state at the other end of every edge; for a child, that of its own child of a mapped upstream.
+
+        Where a mapped upstream is flattened, *origins* says for each item which child it comes from.
+        """
         plan, task = self.plan, self.plan.tasks[number]
         keys = plan.keys[number] or task.signature.names
-        marks = plan.marks[number] or (0,) * len(plan.inputs[number])
-        after_marks = plan.after_marks[number] or (0,) * len(plan.after[number])
         ends: list[tuple[int, str | None, int]] = [
-            *zip(plan.inputs[number], keys, marks, strict=False),
-            *((other, None, mark) for other, mark in zip(plan.after[number], after_marks, strict=True)),
+            *((other, key, mark) for (other, mark), key in zip(plan.marked_inputs(number), keys, strict=False)),
+            *((other, None, mark) for other, mark in plan.marked_after(number)),
         ]
         return {
-            Edge(plan.tasks[other], task, key, mapped=bool(mark & MAPPED)): self._seen(other, mark, child)
+            Edge(plan.tasks[other], task, key, mapped=bool(mark & MAPPED)): self._seen(
+                other, mark, origins[other][child] if child is not None and other in origins else child
+            )
             for other, key, mark in ends
             if other < len(plan.tasks)
         }
@@ -98,7 +112,7 @@ class Board:
         if mark == MAPPED and child is not None and number in self.maps:
             return self.maps[number].children[child]
         state = self.state(number)
-        if mark == MAPPED and child is not None and isinstance(state, Mapped):
+        if mark & MAPPED and child is not None and isinstance(state, Mapped):
             own: State = state.map_states[child]
             return own
         return state

@@ -23,7 +23,7 @@ from penstock.engine.mapping import Mapping, passed
 from penstock.engine.maps import Maps
 from penstock.engine.templates import filled
 from penstock.engine.watching import committed, handled, moved
-from penstock.engine.work import SUCCEEDED, Call, Ended, Extra, task_returned
+from penstock.engine.work import SUCCEEDED, Call, Ended, Extra, is_plain, task_returned
 from penstock.states import (
     Failed,
     Looped,
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 _BATCH_SECONDS: Final = 0.05
 """How long the children that travel to a remote pool together should take."""
-_FLATTENED: Final = "An input marked with flatten holds something that is not a collection: {}"
 
 
 class Driver:
@@ -56,7 +55,7 @@ class Driver:
         self._odd = ODD in board.ended or bool(board.states)
         self._maps = Maps(board)
         self._held: list[tuple[datetime, int, int, int | None, int, Extra]] = []
-        self._paused: list[tuple[int, int | None, int]] = []
+        self._paused: list[tuple[int, int | None, int, Extra]] = []
         self._tie = itertools.count()
         self._ready: deque[int] = deque()
         self._downstream: dict[int, list[int]] = {}
@@ -157,12 +156,12 @@ class Driver:
         """Ask of each paused task whether it may go on; return whether one may."""
         approve = self.board.setup.approve
         asked, self._paused = self._paused, []
-        for number, child, attempt in asked:
+        for number, child, attempt, extra in asked:
             if approve is not None and approve(self.board.task_run(number, child, attempt).name):
-                self._attempt(number, child, max(attempt, 1), {"resume": True})
-            elif approve is not None:
-                self._paused.append((number, child, attempt))
-        return bool(asked) and len(self._paused) < len(asked) and approve is not None
+                self._attempt(number, child, max(attempt, 1), extra)
+            else:
+                self._paused.append((number, child, attempt, extra))
+        return len(self._paused) < len(asked)
 
     def _land(self) -> None:
         """Wait for a call to come back, or for an attempt to be due, and take up all that is there."""
@@ -193,36 +192,40 @@ class Driver:
     def _attempt(self, number: int, child: int | None, attempt: int, extra: Extra = None) -> None:
         """Run the body of a task or child, here or in the pool."""
         mapping = self.board.maps.get(number)
-        try:
-            args = mapping.inputs(child) if mapping is not None and child is not None else self._arguments(number)
-        except TypeError as error:
-            self._settle(number, child, 0, Failed(_FLATTENED.format(error), error))
-            return
+        args = mapping.inputs(child) if mapping is not None and child is not None else self._arguments(number)
         self._submit(number, [(args, child, attempt, extra)])
 
     def _arguments(self, number: int) -> tuple[Any, ...]:
-        board = self.board
-        positions, marks = board.plan.inputs[number], board.plan.marks[number]
-        return tuple([board.values[p] for p in positions] if marks is None else passed(board.values, positions, marks))
+        board, plan = self.board, self.board.plan
+        if plan.marks[number] is None:
+            return tuple([board.values[position] for position in plan.inputs[number]])
+        return tuple([passed(board, other, mark, {}) for other, mark in plan.marked_inputs(number)])
 
     def _submit(self, number: int, calls: list[Call]) -> None:
         board, options = self.board, self.board.plan.tasks[number].options
         if options.straight and not board.setup.watched:
             self._hand_over(number, calls)
             return
-        running, left = Running("Starting task run."), []
-        for call in calls:
-            prepared = self._prepared(number, call) if not options.straight else call
-            if isinstance(prepared, State):
-                self._settle(number, call[1], 0, prepared)
-            else:
-                moved(board, number, call[1], call[2], self._before(number, call[1]), running)
-                left.append(prepared)
-        if left:
-            self._hand_over(number, left)
+        prepared = [ready for call in calls if (ready := self._prepared(number, call)) is not None]
+        if prepared:
+            self._hand_over(number, prepared)
 
-    def _prepared(self, number: int, call: Call) -> "Call | State":
-        """Return a call with the name of its run, or the state it need not run for: what is kept is looked up."""
+    def _prepared(self, number: int, call: Call) -> "Call | None":
+        """Move a call to Running; return it with the name of its run, or None if it has ended before it began."""
+        named = self._named(number, call) if not self.board.plan.tasks[number].options.straight else call
+        _, child, attempt, extra = call
+        if isinstance(named, State):
+            self._settle(number, child, 0, named, extra)
+            return None
+        running = Running("Starting task run.")
+        state = moved(self.board, number, child, attempt, self._before(number, child), running)
+        if not state.is_running():  # what else a handler or a policy made of it
+            self._conclude(number, child, attempt, state, extra)
+            return None
+        return named
+
+    def _named(self, number: int, call: Call) -> "Call | State":
+        """Return a call with the name of its run, or the state of one whose value is there already."""
         board, template, extra = self.board, self.board.plan.tasks[number].options.task_run_name, call[3]
         args, child, attempt, _ = call
         work = self._flights.work(number)
@@ -252,12 +255,17 @@ class Driver:
 
     def _begin_mapped(self, number: int) -> None:
         known = self.board.states.get(number)
-        chain = self._maps.begin(number)
-        if isinstance(chain, State):
-            self.board.ended[number] = HELD
-            self._settle(number, None, 0, chain)
+        root = self._maps.begin(number)
+        if isinstance(root, State):
+            self._settle(number, None, 0, root)
             return
-        root = chain[0]
+        ready = Mapped("Ready to be mapped.", n_map_states=root.width)
+        state = handled(self.board, number, None, 1, Pending(), ready)
+        if not state.is_mapped():
+            del self.board.maps[number]
+            self._conclude(number, None, 0, committed(self.board, number, None, 1, Pending(), state))
+            return
+        chain = self._maps.follow(root)
         if isinstance(known, Mapped):  # children that ended in an earlier run stay as they ended
             for child, state in enumerate(known.map_states[: root.width]):
                 if state.is_terminal():
@@ -343,7 +351,7 @@ class Driver:
         """Return the call of a child, none if it is skipped, its trigger refuses, or it has ended before."""
         if not mapping.pending[child]:
             return []
-        why = None if mapping.is_clean_above(child) else refused(self.board, mapping.number, child)
+        why = None if mapping.is_clean_above(child) else refused(self.board, mapping.number, child, mapping.origins)
         if why is None:
             return [(mapping.inputs(child), child, 1, self.board.added(mapping.number))]
         self._settle(mapping.number, child, 0, why)
@@ -369,37 +377,37 @@ class Driver:
 
     def _end_mapped(self, mapping: Mapping) -> None:
         del self.board.maps[mapping.number]
-        state = moved(self.board, mapping.number, None, 1, Pending(), mapping.state())
+        state = committed(self.board, mapping.number, None, 1, Pending(), mapping.state())
         clean = mapping.is_clean() and isinstance(state, Mapped)
         self._finish(mapping.number, state, CLEAN if clean else ODD)
 
     # after a task
 
     def _settle_all(self, number: int, calls: list[Call], ended: Ended) -> None:
-        for position, (_, child, attempt, _) in enumerate(calls):
+        for position, (_, child, attempt, extra) in enumerate(calls):
             state = ended.states.get(position) or Success(SUCCEEDED, ended.values[position])
-            self._settle(number, child, attempt, state)
+            self._settle(number, child, attempt, state, extra)
 
-    def _settle(self, number: int, child: int | None, attempt: int, state: State) -> None:
-        """Take up how an attempt ended: hold what is to be tried again, end the rest.
+    def _settle(self, number: int, child: int | None, attempt: int, state: State, extra: Extra = None) -> None:
+        """Take up how an attempt ended, once all have had their say.
 
         Attempt 0 stands for none: the task was refused, or its result was there, before its first.
         """
-        state = self._agreed(number, child, attempt, state)
+        self._conclude(number, child, attempt, self._agreed(number, child, attempt, state), extra)
+
+    def _conclude(self, number: int, child: int | None, attempt: int, state: State, extra: Extra = None) -> None:
+        """Hold what is to be tried again, in the same round of its loop, or to go into the next; end the rest."""
         if isinstance(state, Looped):
-            extra = {"task_loop_count": state.loop_count + 1, "task_loop_result": state.result}
-            self._hold(number, child, attempt, state, extra)
-        elif isinstance(state, Paused) and state.start_time is None:
-            self._pause(number, child, attempt, state)
+            looped = {"task_loop_count": state.loop_count + 1, "task_loop_result": state.result}
+            self._hold(number, child, 1, state, {**(extra or {}), **looped})
+        elif isinstance(state, Paused):
+            self._pause(number, child, attempt, state, {**(extra or {}), "resume": True})
         elif isinstance(state, Scheduled):
-            extra = self.board.added(number) or {}
-            again = {**extra, "resume": True} if isinstance(state, Paused) else extra
-            self._hold(number, child, attempt + isinstance(state, Retrying), state, again or None)
+            self._hold(number, child, attempt + isinstance(state, Retrying), state, extra)
         elif child is not None:
             self._end_child(number, child, state)
         else:
-            plain = type(state) is Success and state.location is None
-            self._finish(number, state, CLEAN if plain else ODD)
+            self._finish(number, state, CLEAN if is_plain(state) else ODD)
 
     def _agreed(self, number: int, child: int | None, attempt: int, state: State) -> State:
         """Return the state that an attempt ends in; a failure with retries left is committed as Retrying only."""
@@ -417,10 +425,13 @@ class Driver:
         due = state.start_time if isinstance(state, Scheduled) else None
         heapq.heappush(self._held, (due or clock.now(), next(self._tie), number, child, attempt, extra))
 
-    def _pause(self, number: int, child: int | None, attempt: int, state: State) -> None:
-        """Let a task wait for somebody's approval."""
+    def _pause(self, number: int, child: int | None, attempt: int, state: Paused, extra: Extra) -> None:
+        """Let a task wait for the time it names, or for somebody's approval."""
+        if state.start_time is not None:
+            self._hold(number, child, max(attempt, 1), state, extra)
+            return
         self._keep(number, child, state)
-        self._paused.append((number, child, attempt))
+        self._paused.append((number, child, attempt, extra))
 
     def _keep(self, number: int, child: int | None, state: State) -> None:
         self._odd = True

@@ -1,13 +1,20 @@
 """Mapped tasks: one value per child in a list, and a state object only for a child that is not a plain success."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from penstock.edges import FLATTENED, MAPPED
-from penstock.engine.work import SUCCEEDED
+from penstock.engine.work import SUCCEEDED, is_plain
 from penstock.states import Mapped, Pending, State, Success
+
+if TYPE_CHECKING:
+    from penstock.engine.board import Board
+
+
+Origins: TypeAlias = dict[int, list[int]]
+"""For a mapped task whose children's lists are flattened, by its number: which child each item comes from."""
 
 
 class Children(Sequence[State]):
@@ -62,19 +69,30 @@ class Mapping:
         "left",
         "mapped",
         "number",
+        "origins",
         "pending",
         "seconds_each",
         "values",
         "width",
     )
 
-    def __init__(self, number: int, arguments: list[Any], marks: tuple[int, ...], width: int, *, clean: bool) -> None:
+    def __init__(
+        self,
+        number: int,
+        arguments: list[Any],
+        marks: tuple[int, ...],
+        width: int,
+        origins: Origins | None = None,
+        *,
+        clean: bool,
+    ) -> None:
         """Map task *number* over *arguments*; *clean* says that no child needs to ask what is not under way."""
         self.number: int = number
         self.arguments: list[Any] = arguments
         self.mapped: list[bool] = [bool(mark & MAPPED) for mark in marks]
         self.width: int = width
         self.clean: bool = clean
+        self.origins: Origins = origins or {}
         self.values: list[Any] = [None] * width
         self.pending: bytearray = bytearray(b"\1") * width
         self.children: Children = Children(self.values, {}, self.pending)
@@ -150,7 +168,7 @@ class Mapping:
     def end(self, child: int, state: State) -> None:
         """Take up the terminal state of a child."""
         self.values[child] = state.result
-        if type(state) is not Success or state.location is not None:
+        if not is_plain(state):
             self.children.odd[child] = state
         else:
             self.children.odd.pop(child, None)
@@ -173,14 +191,44 @@ class Mapping:
         return Mapped("Mapped task has run.", self.values, map_states=self.children)
 
 
-def flattened(value: Any) -> list[Any]:
-    """Return *value* with one level of nesting taken out; raises TypeError if it has none."""
-    return list(chain.from_iterable(value))
+def odd_children(state: State) -> Iterable[State]:
+    """Return the children's states that may be other than plain successes, for a mapped task; else the state itself."""
+    if not isinstance(state, Mapped):
+        return (state,)
+    return state.map_states.odd.values() if isinstance(state.map_states, Children) else state.map_states
 
 
-def passed(values: list[Any], positions: Sequence[int], marks: tuple[int, ...]) -> list[Any]:
-    """Return the inputs at *positions*, flattened where marked; raises TypeError for one that cannot be."""
-    return [
-        flattened(values[position]) if mark & FLATTENED else values[position]
-        for position, mark in zip(positions, marks, strict=True)
-    ]
+def passed(board: "Board", number: int, mark: int, origins: Origins) -> Any:
+    """Return the value at position *number* as it passes along an edge marked *mark*; notes *origins* of its items."""
+    value = board.values[number]
+    if not mark & FLATTENED:
+        return value
+    state = board.state(number) if number < len(board.plan.tasks) else None
+    if not isinstance(state, Mapped):
+        return flattened(value)
+    items, origins[number] = flattened_children(state)
+    return items
+
+
+def flattened(value: Any) -> Any:
+    """Return *value* with one level of nesting taken out, or as it is if it has none."""
+    try:
+        return list(chain.from_iterable(value))
+    except TypeError:
+        return value
+
+
+def flattened_children(state: Mapped) -> tuple[list[Any], list[int]]:
+    """Return the items of all children's lists, and the child of each; what is no list, or failed, is one item."""
+    items: list[Any] = []
+    origins: list[int] = []
+    for index, child in enumerate(state.map_states):
+        several = child.is_successful() and not child.is_skipped() and has_items(child.result)
+        items.extend(child.result if several else [child.result])
+        origins.extend([index] * (len(items) - len(origins)))
+    return items, origins
+
+
+def has_items(value: Any) -> bool:
+    """Return whether a task can be mapped over *value*: whether it has a length and is indexed by numbers."""
+    return hasattr(value, "__getitem__") and hasattr(value, "__len__") and not isinstance(value, dict)

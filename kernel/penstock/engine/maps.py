@@ -6,11 +6,14 @@ before there is room for it.
 """
 
 from collections import deque
+from typing import TYPE_CHECKING
 
 from penstock.engine.admission import begin_mapping
 from penstock.engine.board import CLEAN, HELD, ODD, WAITING, Board
 from penstock.engine.mapping import Mapping
-from penstock.states import State
+
+if TYPE_CHECKING:
+    from penstock.states import State
 
 
 class Maps:
@@ -21,16 +24,20 @@ class Maps:
         self._board = board
         self._waiting: deque[Mapping] = deque()
 
-    def begin(self, number: int) -> "list[Mapping] | State":
-        """Begin a mapped task and those that can follow it; return them, each after those it follows.
+    def begin(self, number: int) -> "Mapping | State":
+        """Begin a mapped task; return the state of one that cannot be mapped."""
+        board = self._board
+        board.ended[number] = HELD
+        begun = begin_mapping(board, number)
+        if isinstance(begun, Mapping):
+            board.maps[number] = begun
+            board.values[number] = begun.values
+        return begun
 
-        Returns the state of one that cannot be mapped.
-        """
-        begun = self._begin(number)
-        if isinstance(begun, State):
-            return begun
-        chain = [begun]
-        if begun.width and self._board.setup.propose is None:
+    def follow(self, root: Mapping) -> list[Mapping]:
+        """Begin those that can follow *root*, and so on; return them all, each after those it follows."""
+        chain = [root]
+        if root.width and self._board.setup.propose is None:
             for mapping in chain:  # grows while it is walked
                 chain.extend(self._followers(mapping.number))
         return chain
@@ -62,37 +69,31 @@ class Maps:
             self._waiting.pop()
         return None
 
-    def _begin(self, number: int) -> "Mapping | State":
-        begun = begin_mapping(self._board, number)
-        if isinstance(begun, Mapping):
-            self._board.maps[number] = begun
-            self._board.ended[number] = HELD
-            self._board.values[number] = begun.values
-        return begun
-
     def _followers(self, number: int) -> list[Mapping]:
         found = []
         for other in self._board.plan.mapped_over.get(number, ()):
             above = self._above(other)
             if not above:
                 continue
-            begun = self._begin(other)
+            begun = self.begin(other)
             if isinstance(begun, Mapping):
                 begun.follow(above)
                 found.append(begun)
+            else:
+                self._board.ended[other] = WAITING
         return found
 
     def _above(self, number: int) -> list[Mapping]:
         """Return the mappings under way that a task waits for, none if it waits for anything else or has begun."""
         board, plan = self._board, self._board.plan
-        if board.ended[number] != WAITING or number in board.states:
+        if board.ended[number] != WAITING or number in board.states or plan.tasks[number].options.state_handlers:
             return []
         above = []
         for other in sorted(plan.upstream(number)):
             if board.ended[other] in {CLEAN, ODD}:
                 continue
             followed = other in board.maps and number in plan.mapped_over.get(other, ())
-            if not followed or plan.tasks[other].options.state_handlers:
+            if not followed:
                 return []
             above.append(board.maps[other])
         return above

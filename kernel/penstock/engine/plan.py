@@ -100,6 +100,16 @@ class Plan:
         count = len(self.tasks)
         return {position for position in (*self.inputs[number], *self.after[number]) if position < count}
 
+    def marked_inputs(self, number: int) -> list[tuple[int, int]]:
+        """Return the positions of a task's inputs, each with how it passes."""
+        inputs = self.inputs[number]
+        return list(zip(inputs, self.marks[number] or (0,) * len(inputs), strict=True))
+
+    def marked_after(self, number: int) -> list[tuple[int, int]]:
+        """Return the numbers of the tasks that are only waited for, each with how it passes."""
+        after = self.after[number]
+        return list(zip(after, self.after_marks[number] or (0,) * len(after), strict=True))
+
     def downstream(self, numbers: Sequence[int]) -> tuple[dict[int, list[int]], dict[int, int]]:
         """Return for *numbers* who among them waits for each, and for how many of them each waits."""
         among = set(numbers)

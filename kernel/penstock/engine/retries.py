@@ -9,7 +9,7 @@ def retrying(options: TaskOptions, attempt: int, failed: State) -> Retrying | No
     """Return the state to retry in after attempt number *attempt*, or None if this failure is final."""
     if not attempt or attempt > options.max_retries or (failed.context or {}).get("final"):
         return None
-    if options.retry_on and not isinstance(failed.result, options.retry_on):
+    if options.retry_on and failed.result is not None and not isinstance(failed.result, options.retry_on):
         return None
     message = f"Retrying Task (after attempt {attempt} of {options.max_retries + 1})"
     start_time = clock.now() + options.delay(attempt)

@@ -36,6 +36,11 @@ Call: TypeAlias = "tuple[tuple[Any, ...], int | None, int, Extra]"
 SUCCEEDED: Final = "Task run succeeded."
 
 
+def is_plain(state: State) -> bool:
+    """Return whether *state* is the success of a body that returned, of which nothing but the value need be kept."""
+    return type(state) is Success and state.location is None and state.message == SUCCEEDED
+
+
 @dataclass(slots=True)
 class Ended:
     """How calls ended: the value of each, and by position the state of those that are not plain successes."""
@@ -241,14 +246,15 @@ def task_returned(name: str, value: Task) -> errors.TaskError:
 
 def _note(ended: Ended, position: int, state: State) -> None:
     ended.values[position] = state.result
-    if type(state) is not Success or state.location is not None:
+    if not is_plain(state):
         ended.states[position] = state
 
 
 def _rounded(state: State, call: Call) -> State:
     """Return a state that a signal made, with the round of the loop if it is Looped."""
-    if isinstance(state, Looped) and call[3]:
-        state.loop_count = call[3].get("task_loop_count", state.loop_count)
+    if isinstance(state, Looped):
+        state.loop_count = (call[3] or {}).get("task_loop_count", state.loop_count)
+        state.message = state.message or f"Round {state.loop_count} of the loop has ended."
     return state
 
 

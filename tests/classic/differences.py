@@ -1,0 +1,48 @@
+"""Where penstock ends a flow otherwise than Prefect 1.4.1 does, and why: the whole list.
+
+`test_classic.py` fails for a difference that is not listed, and for one that is listed and no longer there.
+"""
+
+from typing import Any, Final
+
+EVERYWHERE: Final[list[tuple[Any, Any, str]]] = [
+    ({"exception": "SKIP"}, None, "what is skipped without a result has none; there its result is the signal itself"),
+]
+"""A value there, what stands in its place here, and why."""
+
+_REFUSED: Final = "a flow that cannot run raises from flow.run before anything has run; there the run ends as failed"
+_FLATTENED: Final = "counts the children; there it counts what the upstream task had before it was flattened"
+_STATES_LOST: Final = (
+    "the final state comes back; there flow.run stumbles over one whose result is not the tasks' states"
+)
+
+DIFFERENCES: Final[dict[str, dict[str, str]]] = {
+    "building.failing_to_run_inside_the_block": {
+        "notes[0]": "what is wrong with a flow is a FlowError, a ValueError; there it is a RuntimeError here only",
+    },
+    "building.in_a_circle": {"raised": _REFUSED, "runs": _REFUSED},
+    "building.tasks_that_are_added_and_not_called": {"raised": _REFUSED, "runs": _REFUSED},
+    "flatten.children_one_of_which_failed": {"runs[0].tasks.inc-1.n_map_states": _FLATTENED},
+    "flatten.mapped_children": {"runs[0].tasks.inc-1.n_map_states": _FLATTENED},
+    "flatten.maps_of_flattened_maps": {
+        "runs[0].tasks.add-1.n_map_states": _FLATTENED,
+        "runs[0].tasks.upto-2.n_map_states": _FLATTENED,
+    },
+    "handlers.a_flows_end_is_replaced_without_the_tasks_states": {"raised": _STATES_LOST, "runs": _STATES_LOST},
+    "handlers.a_flows_handler_raises_a_signal": {"raised": _STATES_LOST, "runs": _STATES_LOST},
+    "handlers.what_a_flows_handler_is_told_first": {
+        "notes[0][1]": "a run that begins at once was Pending; there flow.run schedules it for now",
+    },
+    "mapping.over_a_dictionary": {
+        "runs[0]": "a dictionary is not mappable and fails its task; there it fails the whole run with a KeyError",
+    },
+    "parameters.inside_collections": {
+        "runs[0].tasks.List-2": "a dictionary is gathered by one task; there a list gathers its values before",
+        "runs[1].tasks.List-2": "a dictionary is gathered by one task; there a list gathers its values before",
+    },
+    "signals_loops.exceptions_beyond_exception": {
+        "raised": "sys.exit() in a task fails that task; there it ends the process in the middle of the run",
+        "runs": "sys.exit() in a task fails that task; there it ends the process in the middle of the run",
+    },
+}
+"""By scenario, then by the place in its outcome, whatever lies below that place included."""

@@ -1,0 +1,109 @@
+"""The same flows, run with Prefect 1.4.1 and with penstock, end the same way."""
+
+import ast
+import json
+import os
+import runpy
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+PREFECT1 = HERE.parent.parent / ".venv-prefect1" / "bin" / "python"
+SECONDS = 300
+NOTHING = "(nothing)"
+_LISTED = runpy.run_path(str(HERE / "differences.py"))
+DIFFERENCES: dict[str, dict[str, str]] = _LISTED["DIFFERENCES"]
+EVERYWHERE: list[tuple[Any, Any]] = [(there, here) for there, here, _ in _LISTED["EVERYWHERE"]]
+
+
+def names() -> list[str]:
+    """Return the scenarios, read without running anything: `file.function`."""
+    return [
+        f"{file.stem}.{node.name}"
+        for file in sorted((HERE / "flows").glob("*.py"))
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef)
+        if any(isinstance(mark, ast.Name) and mark.id == "scenario" for mark in node.decorator_list)
+    ]
+
+
+def play(python: Path, home: Path) -> dict[str, Any]:
+    """Return the outcomes of all scenarios under one interpreter, which finds a home of its own."""
+    home.mkdir()
+    surroundings = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "PENSTOCK_HOME": str(home),
+        "PENSTOCK_LOGGING__LEVEL": "CRITICAL",
+        "PREFECT__HOME_DIR": str(home),
+        "PREFECT__LOGGING__LEVEL": "CRITICAL",
+        "PREFECT__FLOWS__CHECKPOINTING": "true",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    done = subprocess.run(
+        [python, HERE / "run_scenarios.py"],
+        env=surroundings, cwd=home, capture_output=True, text=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-4000:]
+    outcomes: dict[str, Any] = json.loads(done.stdout)
+    return outcomes
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    if not PREFECT1.exists():
+        pytest.fail(f"{PREFECT1} is missing; tools/set-up-prefect1 makes it, and so does make test", pytrace=False)
+    folder = tmp_path_factory.mktemp("classic")
+    with ThreadPoolExecutor() as pool:
+        theirs = pool.submit(play, PREFECT1, folder / "prefect")
+        ours = pool.submit(play, Path(sys.executable), folder / "penstock")
+    return {"prefect": theirs.result(), "penstock": ours.result()}
+
+
+def different(there: Any, here: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Return the places at which two outcomes differ, with what stands there in each."""
+    if there == here:
+        return
+    if isinstance(there, dict) and isinstance(here, dict):
+        for key in sorted((there.keys() | here.keys()) - {"trace"}):
+            yield from different(there.get(key, NOTHING), here.get(key, NOTHING), f"{path}.{key}" if path else key)
+    elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+        for position, (one, other) in enumerate(zip(there, here, strict=True)):
+            yield from different(one, other, f"{path}[{position}]")
+    else:
+        yield path, there, here
+
+
+def covers(listed: str, path: str) -> bool:
+    """Return whether a listed place is *path*, or lies above it."""
+    return path == listed or path.startswith((f"{listed}.", f"{listed}["))
+
+
+@pytest.mark.parametrize("name", names())
+def test_both_end_alike(name: str, outcomes: dict[str, dict[str, Any]]) -> None:
+    missing = [framework for framework, played in outcomes.items() if name not in played]
+    assert not missing, f"{name} was not played by {missing}: its file cannot be imported there"
+    theirs, ours = outcomes["prefect"][name], outcomes["penstock"][name]
+    listed = DIFFERENCES.get(name, {})
+    found = [place for place in different(theirs, ours) if place[1:] not in EVERYWHERE]
+    unlisted = [place for place in found if not any(covers(above, place[0]) for above in listed)]
+    told = "\n".join(f"  {path}: Prefect {there!r}, penstock {here!r}" for path, there, here in unlisted)
+    assert not unlisted, f"{name} ends otherwise than with Prefect:\n{told}\n{ours.get('trace', '')}"
+    gone = [above for above in listed if not any(covers(above, path) for path, _, _ in found)]
+    assert not gone, f"differences.py lists for {name} what does not differ: {gone}"
+
+
+def test_every_difference_is_one_of_a_scenario() -> None:
+    assert DIFFERENCES.keys() <= set(names())
+
+
+def test_what_differs_everywhere_does(outcomes: dict[str, dict[str, Any]]) -> None:
+    theirs, ours = outcomes["prefect"], outcomes["penstock"]
+    found = [place[1:] for name in theirs.keys() & ours.keys() for place in different(theirs[name], ours[name])]
+    assert [pair for pair in EVERYWHERE if pair not in found] == []
