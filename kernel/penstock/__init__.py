@@ -27,22 +27,19 @@ if TYPE_CHECKING:
     from penstock.edges import flatten, mapped, unmapped
     from penstock.flow import Flow
     from penstock.hooks.markers import hookimpl, hookspec
-    from penstock.parameters import Parameter
+    from penstock.parameters import DateTimeParameter, Parameter
     from penstock.registration import get_backend
-    from penstock.tasks import Task, task
+    from penstock.tasks import FilterTask, Task, as_task, defaults_from_attrs, pause_task, task
 
-_NAMES: Final[dict[str, str]] = {
-    "Flow": "penstock.flow",
-    "Parameter": "penstock.parameters",
-    "Task": "penstock.tasks",
-    "flatten": "penstock.edges",
-    "get_backend": "penstock.registration",
-    "hookimpl": "penstock.hooks.markers",
-    "hookspec": "penstock.hooks.markers",
-    "mapped": "penstock.edges",
-    "task": "penstock.tasks",
-    "unmapped": "penstock.edges",
+_HOMES: Final[dict[str, str]] = {
+    "edges": "flatten mapped unmapped",
+    "flow": "Flow",
+    "hooks.markers": "hookimpl hookspec",
+    "parameters": "DateTimeParameter Parameter",
+    "registration": "get_backend",
+    "tasks": "FilterTask Task as_task defaults_from_attrs pause_task task",
 }
+_NAMES: Final[dict[str, str]] = {name: f"penstock.{home}" for home, names in _HOMES.items() for name in names.split()}
 _MODULES: Final = frozenset({
     "backends", "errors", "executors", "results", "run_configs", "schedulers", "schedules", "serializers",
     "signals", "states", "storage", "testing", "triggers",
@@ -50,9 +47,11 @@ _MODULES: Final = frozenset({
 
 __version__: Final = "0.1.0"
 __all__ = [
-    "Flow", "Parameter", "Task", "backends", "context", "errors", "executors", "flatten", "get_backend",
-    "hookimpl", "hookspec", "mapped", "results", "run_configs", "schedulers", "schedules", "serializers",
-    "signals", "states", "storage", "tags", "task", "testing", "triggers", "unmapped",
+    "DateTimeParameter", "FilterTask", "Flow", "Parameter", "Task", "as_task", "backends",
+    "context", "defaults_from_attrs", "errors", "executors", "flatten", "get_backend", "hookimpl",
+    "hookspec", "mapped", "pause_task", "results", "run_configs",
+    "schedulers", "schedules", "serializers", "signals", "states", "storage", "tags", "task",
+    "testing", "triggers", "unmapped",
 ]  # fmt: skip
 
 

@@ -8,7 +8,11 @@ so that a task which asks for nothing pays for nothing.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+from penstock import errors
+
+F = TypeVar("F")
 
 
 class Frame:
@@ -53,6 +57,17 @@ _EMPTY: Final = Frame({})
 _frame: Final[ContextVar[Frame]] = ContextVar("penstock_context", default=_EMPTY)
 active_flow: Final[ContextVar[Any]] = ContextVar("penstock_active_flow", default=None)
 """The flow whose `with` block this code stands in, or None; read at every call of a task."""
+open_blocks: Final[ContextVar[tuple[Any, ...]]] = ContextVar("penstock_open_blocks", default=())
+"""The blocks of a flow that this code stands in (`case`, resources, `apply_map`), the innermost last."""
+
+
+def within_blocks(flow: F) -> F:
+    """Return *flow*, to which tasks are to be added; raises FlowError if the block around is of another flow."""
+    blocks = open_blocks.get()
+    if blocks and blocks[-1].flow is not flow:
+        message = f"{blocks[-1]!r} belongs to {blocks[-1].flow!r}; tasks of {flow!r} cannot be added inside it"
+        raise errors.FlowError(message)
+    return flow
 
 
 def current() -> Frame:

@@ -1,8 +1,11 @@
 """Tasks: their options, their copies, and functions made into them."""
 
+import inspect
+import pickle
 from datetime import timedelta
 from typing import Any
 
+import cloudpickle
 import pytest
 
 import penstock
@@ -154,3 +157,30 @@ def test_checkpointing_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> N
         made = FunctionTask(lambda: 1, name="made", result=MemoryResult())()
     with settings.override():
         assert flow.run().result[made].location is None
+
+
+def test_a_task_among_a_constructors_arguments_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match=r"Step\(\.\.\.\) was given a task"):
+        Step(size=Step())  # type: ignore[arg-type]
+    assert "size" in inspect.signature(Step).parameters
+
+
+def test_an_attribute_that_hides_an_option_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match="Hiding has an attribute 'max_retries'"):
+
+        class Hiding(Task):
+            max_retries = 3
+
+    class Early(Task):
+        def __init__(self) -> None:
+            self.tags = {"lost"}
+            super().__init__(name="early")
+
+    with pytest.warns(UserWarning, match="Early sets 'tags' before Task.__init__"):
+        early = Early()
+    assert (early.name, early.tags) == ("early", set())
+
+
+def test_a_task_comes_back_from_pickle_as_it_was() -> None:
+    step = pickle.loads(cloudpickle.dumps(Step(size=4, name="mine", tags={"a"})))
+    assert (step.name, step.tags, step.size) == ("mine", {"a"}, 4)

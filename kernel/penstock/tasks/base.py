@@ -2,14 +2,16 @@
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, ParamSpec, Self, TypeVar, overload
 
 from penstock import errors
-from penstock.context import active_flow, context
+from penstock.context import active_flow, context, within_blocks
+from penstock.tasks.operators import Operators
 from penstock.tasks.options import OPTION_NAMES, TaskOptions, make_options
-from penstock.tasks.signatures import Inputs
+from penstock.tasks.signatures import Inputs, annotated_nout, describe_inputs, describe_output
 
 if TYPE_CHECKING:
     from penstock.flow import Flow
@@ -19,9 +21,10 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_OWN_NAMES: Final = OPTION_NAMES | {"name"}
 
 
-class Task:
+class Task(Operators):
     """A step of a flow. Subclass it and write `run`, or decorate a function with `@task`.
 
     A task is a definition: calling it in a flow adds a copy that is bound to the call's arguments. Copies share
@@ -29,6 +32,18 @@ class Task:
     """
 
     __slots__ = ("_inputs", "name", "options")
+
+    reruns_on_restart: ClassVar[bool] = False
+    """Whether a restarted run runs this task again though it has succeeded: what a resource needs, whose value died."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Warn of what hides an option, and let the constructor warn of tasks among its arguments."""
+        super().__init_subclass__(**kwargs)
+        for name in _OWN_NAMES.intersection(cls.__dict__):
+            message = f"{cls.__name__} has an attribute {name!r}, which hides the option {name!r} of a task; rename it"
+            warnings.warn(message, stacklevel=2)
+        if "__init__" in cls.__dict__ and not cls.__module__.startswith("penstock."):
+            cls.__init__ = _wary(cls.__init__)  # type: ignore[method-assign]
 
     def __init__(
         self,
@@ -45,15 +60,17 @@ class Task:
         on_failure: "Callable[[Task, State], None] | None" = None,
         checkpoint: bool | None = None,
         result: "Result | None" = None,
+        nout: int | None = None,
     ) -> None:
         """Make a task.
 
         *name* is the class's name by default; *slug* names the task in its flow; *retry_delay* is in seconds or a
         timedelta, with *max_retries* attempts after the first; *retry_on* limits retries to these exceptions;
         *trigger* is one of `penstock.triggers`; *result* says where the value is kept, and `checkpoint=False` that
-        it is not. Raises TaskError or TypeError for options that do not fit.
+        it is not; *nout* says how many values it returns, so that `low, high = bounds()` can take them apart.
+        Raises TaskError or TypeError for options that do not fit.
         """
-        self.name: str = name or type(self).__name__
+        _set_name(self, name or type(self).__name__)
         around: Iterable[str] = context.get("tags", ())
         self.options: TaskOptions = make_options(
             f"task {self.name!r}",
@@ -68,8 +85,12 @@ class Task:
             on_failure=on_failure,
             checkpoint=checkpoint,
             result=result,
+            nout=nout if nout is not None else annotated_nout(self.body()),
         )
         self._inputs: Inputs | None = None
+        flow = active_flow.get()
+        if flow is not None:
+            flow._note(self)  # noqa: SLF001 - the graph's own two halves
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """Do the work; a subclass defines this with the inputs it needs."""
@@ -100,9 +121,13 @@ class Task:
             setattr(new, name, value)
         return new
 
+    def shared(self) -> list[object]:
+        """Return what this task shares with its copies, and with no other task."""
+        return [self.options] if self._inputs is None else [self.options, self._inputs]
+
     def _duplicate(self) -> Self:
         new = type(self).__new__(type(self))
-        new.name, new.options, new._inputs = self.name, self.options, self._inputs  # noqa: SLF001 - of this class
+        new.options, new.name, new._inputs = self.options, self.name, self._inputs  # noqa: SLF001 - of this class
         if hasattr(self, "__dict__"):
             new.__dict__.update(self.__dict__)
         return new
@@ -122,11 +147,11 @@ class Task:
         *upstream_tasks* are waited for. Raises FlowError outside of a flow, TypeError for arguments that `run`
         does not take.
         """
-        new = self.copy(**task_args) if task_args else self._duplicate()
-        where = flow if flow is not None else active_flow.get()
+        where = active_flow.get() if flow is None else within_blocks(flow)
         if where is None:
             where = _no_flow(self)
         keys, values = self.signature.bind(args, kwargs)
+        new = self.copy(**task_args) if task_args else self._duplicate()
         where._bind(new, keys, values, upstream_tasks, mapped)  # noqa: SLF001 - the graph's own two halves
         return new
 
@@ -139,7 +164,7 @@ class Task:
         **kwargs: Any,
     ) -> Self:
         """Bind this task itself, not a copy, to the arguments, and return it."""
-        where = flow if flow is not None else active_flow.get() or _no_flow(self)
+        where = _where(self, flow)
         keys, values = self.signature.bind(args, kwargs)
         where._bind(self, keys, values, upstream_tasks, mapped)  # noqa: SLF001 - the graph's own two halves
         return self
@@ -153,9 +178,11 @@ class Task:
         **kwargs: Any,
     ) -> Self:
         """Add a copy that runs once for each item of the arguments; mark those to pass whole with `unmapped`."""
-        new = self.copy(**(task_args or {}))
-        where = flow if flow is not None else active_flow.get() or _no_flow(self)
+        where = _where(self, flow)
         keys, values = self.signature.bind(args, kwargs)
+        new = self.copy(**(task_args or {}))
+        if new.options.nout is not None and "nout" not in (task_args or {}):
+            new.nout = None  # its value is a list now, of as many as there are children
         where._bind(new, keys, values, upstream_tasks, True)  # noqa: SLF001, FBT003 - the graph's own two halves
         return new
 
@@ -163,7 +190,7 @@ class Task:
         self, task: Any, flow: "Flow | None" = None, key: str | None = None, *, mapped: bool = False
     ) -> Self:
         """Let this task wait for *task* and, with *key*, take its value."""
-        where = flow if flow is not None else active_flow.get() or _no_flow(self)
+        where = _where(self, flow)
         where.add_edge(task, self, key=key, mapped=mapped)
         return self
 
@@ -171,7 +198,7 @@ class Task:
         self, task: "Task", flow: "Flow | None" = None, key: str | None = None, *, mapped: bool = False
     ) -> Self:
         """Let *task* wait for this one and, with *key*, take its value."""
-        where = flow if flow is not None else active_flow.get() or _no_flow(self)
+        where = _where(self, flow)
         where.add_edge(self, task, key=key, mapped=mapped)
         return self
 
@@ -180,12 +207,12 @@ class Task:
         flow: "Flow | None" = None,
         *,
         upstream_tasks: Iterable[Any] | None = None,
-        downstream_tasks: "Iterable[Task] | None" = None,
+        downstream_tasks: Iterable[Any] | None = None,
         keyword_tasks: Mapping[str, Any] | None = None,
         mapped: bool = False,
     ) -> Self:
         """Set several dependencies of this task at once, as `Flow.set_dependencies` does."""
-        where = flow if flow is not None else active_flow.get() or _no_flow(self)
+        where = _where(self, flow)
         where.set_dependencies(
             self,
             upstream_tasks=upstream_tasks,
@@ -194,6 +221,14 @@ class Task:
             mapped=mapped,
         )
         return self
+
+    def inputs(self) -> dict[str, dict[str, Any]]:
+        """Return for each input its `type`, `default` and whether it is `required`, as `run` declares it."""
+        return describe_inputs(self.body())
+
+    def outputs(self) -> Any:
+        """Return the type that `run` is annotated to return, or Any."""
+        return describe_output(self.body())
 
     def __getattr__(self, name: str) -> Any:
         """Return an option as if it were an attribute: `task.max_retries`."""
@@ -204,10 +239,21 @@ class Task:
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an option or an attribute."""
-        if name in OPTION_NAMES:
+        if name in _OWN_NAMES and not hasattr(self, "options"):
+            message = (
+                f"{type(self).__name__} sets {name!r} before Task.__init__, which sets it anew; pass it on to that"
+            )
+            warnings.warn(message, stacklevel=2)
+        elif name in OPTION_NAMES:
             self.options = self.options.changed(f"task {self.name!r}", **{name: value})
         else:
             object.__setattr__(self, name, value)
+
+    def __setstate__(self, state: tuple[dict[str, Any] | None, dict[str, Any]]) -> None:
+        """Unpickle attributes and slots as they were."""
+        for values in state:
+            for name, value in (values or {}).items():
+                object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
         """Show the name."""
@@ -224,8 +270,8 @@ class FunctionTask(Task):
         if not callable(fn):
             message = f"@task needs a function; found {fn!r}. Options go by name: @task(name=...)"
             raise TypeError(message)
-        super().__init__(name=name or getattr(fn, "__name__", type(fn).__name__), **options)
         self.fn: Callable[..., Any] = fn
+        super().__init__(name=name or getattr(fn, "__name__", type(fn).__name__), **options)
         self._inputs = Inputs(fn, f"task {self.name!r}")
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
@@ -274,3 +320,24 @@ def _no_flow(task: Task) -> Any:
         f"or run its function alone: {task.name}.run(...)"
     )
     raise errors.FlowError(message)
+
+
+def _where(task: Task, flow: "Flow | None") -> Any:
+    return (active_flow.get() or _no_flow(task)) if flow is None else within_blocks(flow)
+
+
+def _wary(construct: Callable[..., None]) -> Callable[..., None]:
+    """Return a constructor that warns of a task among its arguments: tasks are for the call, where values pass."""
+
+    @functools.wraps(construct)
+    def init(self: Task, *args: Any, **kwargs: Any) -> None:
+        if any(isinstance(argument, Task) for argument in (*args, *kwargs.values())):
+            kind = type(self).__name__
+            message = (
+                f"{kind}(...) was given a task, whose value is not known before the flow runs. "
+                f"Make the task first and give it its inputs after: {kind}(options)(task)"
+            )
+            warnings.warn(message, stacklevel=2)
+        construct(self, *args, **kwargs)
+
+    return init

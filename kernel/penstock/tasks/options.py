@@ -30,6 +30,7 @@ class TaskOptions:
     state_handlers: "tuple[StateHandler, ...]" = ()
     checkpoint: bool | None = None
     result: "Result | None" = field(default=None, compare=False)
+    nout: int | None = None
 
     @cached_property
     def plain(self) -> bool:
@@ -86,6 +87,9 @@ def _checked(subject: str, options: dict[str, Any]) -> dict[str, Any]:
         checked["retry_on"] = _exceptions(subject, checked["retry_on"])
     if "max_retries" in checked and (not isinstance(checked["max_retries"], int) or checked["max_retries"] < 0):
         message = f"max_retries of {subject} must be a number of attempts, 0 or more; found {checked['max_retries']!r}"
+        raise errors.TaskError(message)
+    if checked.get("nout") is not None and (not isinstance(checked["nout"], int) or checked["nout"] < 0):
+        message = f"nout of {subject} must be how many values it returns, 0 or more; found {checked['nout']!r}"
         raise errors.TaskError(message)
     if "state_handlers" in checked:
         checked["state_handlers"] = _handlers(subject, checked["state_handlers"])
