@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         testing,
         triggers,
     )
+    from penstock.control_flow import case, ifelse, merge, switch
     from penstock.edges import flatten, mapped, unmapped
     from penstock.flow import Flow
     from penstock.hooks.markers import hookimpl, hookspec
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from penstock.tasks import FilterTask, Task, as_task, defaults_from_attrs, pause_task, task
 
 _HOMES: Final[dict[str, str]] = {
+    "control_flow": "case ifelse merge switch",
     "edges": "flatten mapped unmapped",
     "flow": "Flow",
     "hooks.markers": "hookimpl hookspec",
@@ -48,9 +50,9 @@ _MODULES: Final = frozenset({
 __version__: Final = "0.1.0"
 __all__ = [
     "DateTimeParameter", "FilterTask", "Flow", "Parameter", "Task", "as_task", "backends",
-    "context", "defaults_from_attrs", "errors", "executors", "flatten", "get_backend", "hookimpl",
-    "hookspec", "mapped", "pause_task", "results", "run_configs",
-    "schedulers", "schedules", "serializers", "signals", "states", "storage", "tags", "task",
+    "case", "context", "defaults_from_attrs", "errors", "executors", "flatten", "get_backend", "hookimpl",
+    "hookspec", "ifelse", "mapped", "merge", "pause_task", "results", "run_configs",
+    "schedulers", "schedules", "serializers", "signals", "states", "storage", "switch", "tags", "task",
     "testing", "triggers", "unmapped",
 ]  # fmt: skip
 
