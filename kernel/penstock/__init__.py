@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from penstock.hooks.markers import hookimpl, hookspec
     from penstock.parameters import DateTimeParameter, Parameter
     from penstock.registration import get_backend
+    from penstock.resources import resource_manager
     from penstock.tasks import FilterTask, Task, as_task, defaults_from_attrs, pause_task, task
 
 _HOMES: Final[dict[str, str]] = {
@@ -39,6 +40,7 @@ _HOMES: Final[dict[str, str]] = {
     "hooks.markers": "hookimpl hookspec",
     "parameters": "DateTimeParameter Parameter",
     "registration": "get_backend",
+    "resources": "resource_manager",
     "tasks": "FilterTask Task as_task defaults_from_attrs pause_task task",
 }
 _NAMES: Final[dict[str, str]] = {name: f"penstock.{home}" for home, names in _HOMES.items() for name in names.split()}
@@ -51,7 +53,7 @@ __version__: Final = "0.1.0"
 __all__ = [
     "DateTimeParameter", "FilterTask", "Flow", "Parameter", "Task", "as_task", "backends",
     "case", "context", "defaults_from_attrs", "errors", "executors", "flatten", "get_backend", "hookimpl",
-    "hookspec", "ifelse", "mapped", "merge", "pause_task", "results", "run_configs",
+    "hookspec", "ifelse", "mapped", "merge", "pause_task", "resource_manager", "results", "run_configs",
     "schedulers", "schedules", "serializers", "signals", "states", "storage", "switch", "tags", "task",
     "testing", "triggers", "unmapped",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from penstock.context import open_blocks, within_blocks
 from penstock.edges import FLATTENED, MAPPED, WHOLE, Binding, Edge, EdgeAnnotation
 from penstock.engine.plan import Plan
 from penstock.parameters import Parameter
+from penstock.resources import ResourceCleanup, ResourceInit
 from penstock.tasks import Task
 from penstock.tasks.collections import SIMPLE, Constant, as_input
 
@@ -318,8 +319,19 @@ class FlowGraph:
         ]
 
     def reference_tasks(self) -> set[Task]:
-        """Return the tasks that decide how a run ends; the terminal tasks unless others were set."""
-        return set(self._reference_tasks) if self._reference_tasks else self.terminal_tasks()
+        """Return the tasks that decide how a run ends; the terminal tasks unless others were set.
+
+        What makes and cleans up a resource does not count.
+        """
+        if self._reference_tasks:
+            return set(self._reference_tasks)
+        plan = self.compile()
+        ends = [number for number, task in enumerate(plan.tasks) if isinstance(task, ResourceCleanup)]
+        if not ends:
+            return self.terminal_tasks()
+        waited = {other for number in set(plan.order).difference(ends) for other in plan.upstream(number)}
+        unwaited = [task for number, task in enumerate(plan.tasks) if number not in waited]
+        return {task for task in unwaited if not isinstance(task, (ResourceInit, ResourceCleanup))}
 
     def set_reference_tasks(self, tasks: Iterable[Task]) -> None:
         """Let *tasks* decide how a run ends; raises UnknownTaskError for one that is not in the flow."""
