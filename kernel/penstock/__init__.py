@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from penstock.edges import flatten, mapped, unmapped
     from penstock.flow import Flow
     from penstock.hooks.markers import hookimpl, hookspec
+    from penstock.mapped_functions import apply_map
     from penstock.parameters import DateTimeParameter, Parameter
     from penstock.registration import get_backend
     from penstock.resources import resource_manager
@@ -38,6 +39,7 @@ _HOMES: Final[dict[str, str]] = {
     "edges": "flatten mapped unmapped",
     "flow": "Flow",
     "hooks.markers": "hookimpl hookspec",
+    "mapped_functions": "apply_map",
     "parameters": "DateTimeParameter Parameter",
     "registration": "get_backend",
     "resources": "resource_manager",
@@ -51,7 +53,7 @@ _MODULES: Final = frozenset({
 
 __version__: Final = "0.1.0"
 __all__ = [
-    "DateTimeParameter", "FilterTask", "Flow", "Parameter", "Task", "as_task", "backends",
+    "DateTimeParameter", "FilterTask", "Flow", "Parameter", "Task", "apply_map", "as_task", "backends",
     "case", "context", "defaults_from_attrs", "errors", "executors", "flatten", "get_backend", "hookimpl",
     "hookspec", "ifelse", "mapped", "merge", "pause_task", "resource_manager", "results", "run_configs",
     "schedulers", "schedules", "serializers", "signals", "states", "storage", "switch", "tags", "task",
