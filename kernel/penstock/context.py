@@ -6,7 +6,7 @@ so that a task which asks for nothing pays for nothing.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar, Token
 from typing import Any, Final, TypeVar
 
@@ -158,7 +158,8 @@ context: Final = Context()
 
 @contextmanager
 def tags(*names: str) -> Iterator[set[str]]:
-    """Add *names* to the tags of every task made inside the block."""
+    """Add *names* to the tags of every task that is made, called, mapped or bound inside the block."""
     together = set(names) | set(context.get("tags", ()))
-    with context(tags=together):
+    flow = active_flow.get()
+    with context(tags=together), nullcontext() if flow is None else flow.tagging(together):
         yield together

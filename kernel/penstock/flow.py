@@ -90,6 +90,7 @@ class Flow(FlowGraph):
         with ExitStack() as block:
             block.enter_context(context(flow=self))
             block.enter_context(rare_collections())
+            block.enter_context(self.tagging(context.get("tags", ())))
             block.callback(active_flow.reset, active_flow.set(self))
             self._blocks.append(block.pop_all())
         self._made.append([])

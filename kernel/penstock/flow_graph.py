@@ -3,6 +3,7 @@
 import itertools
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from penstock import errors
@@ -27,6 +28,7 @@ class FlowGraph:
         self._plan: Plan | None = None
         self._slugs: dict[Task, str] | None = None
         self._made: list[list[Task]] = []
+        self._tags: frozenset[str] = frozenset()
 
     # building
 
@@ -55,6 +57,15 @@ class FlowGraph:
             self._by_slug[slug] = task
         self._bindings[task] = binding
         self._plan = self._slugs = None
+
+    @contextmanager
+    def tagging(self, tags: Iterable[str]) -> Iterator[None]:
+        """Add *tags* to the tasks that are called inside the block; `penstock.tags` does this for the active flow."""
+        before, self._tags = self._tags, frozenset(tags)
+        try:
+            yield
+        finally:
+            self._tags = before
 
     def _note(self, task: Task) -> None:
         """Write down a task that was made in the innermost `with` block."""

@@ -123,6 +123,38 @@ def test_tags_around_a_task_are_added() -> None:
     assert Step().tags == set()
 
 
+def test_tags_around_a_call_are_added_to_the_copy() -> None:
+    step, other = Step(tags={"a"}), Flow("other")
+    with penstock.tags("out"), Flow("tagged"):
+        with penstock.tags("in"):
+            called, mapped, bound = step(), step.map(), Step().bind()
+        after = step()
+    with penstock.tags("given"):
+        given = step(flow=other)
+    with Flow("untagged"):
+        untagged = step()
+    assert called.tags == mapped.tags == {"a", "in", "out"}
+    assert (bound.tags, after.tags, given.tags) == ({"in", "out"}, {"a", "out"}, {"a", "given"})
+    assert untagged.tags == step.tags == {"a"}
+
+
+def test_the_signature_of_a_task_is_that_of_its_call() -> None:
+    @task
+    def scale(x: int, by: int = 2, **more: int) -> int:
+        return x * by
+
+    assert list(inspect.signature(scale).parameters) == [
+        "x",
+        "by",
+        "mapped",
+        "task_args",
+        "upstream_tasks",
+        "flow",
+        "more",
+    ]
+    assert list(inspect.signature(Step()).parameters) == ["mapped", "task_args", "upstream_tasks", "flow"]
+
+
 def test_a_result_is_written_and_says_where() -> None:
     kept = MemoryResult(location="{flow_name}/{task_name}-{n}.bin")
 

@@ -11,7 +11,7 @@ from penstock import errors
 from penstock.context import active_flow, context, within_blocks
 from penstock.tasks.operators import Operators
 from penstock.tasks.options import OPTION_NAMES, TaskOptions, make_options
-from penstock.tasks.signatures import Inputs, annotated_nout, describe_inputs, describe_output
+from penstock.tasks.signatures import Inputs, annotated_nout, call_signature, describe_inputs, describe_output
 
 if TYPE_CHECKING:
     from penstock.flow import Flow
@@ -121,6 +121,10 @@ class Task(Operators):
             setattr(new, name, value)
         return new
 
+    def _add_tags(self, tags: Iterable[str]) -> None:
+        if not self.options.tags.issuperset(tags):
+            self.options = self.options.changed(f"task {self.name!r}", tags=self.options.tags.union(tags))
+
     def shared(self) -> list[object]:
         """Return what this task shares with its copies, and with no other task."""
         return [self.options] if self._inputs is None else [self.options, self._inputs]
@@ -152,6 +156,9 @@ class Task(Operators):
             where = _no_flow(self)
         keys, values = self.signature.bind(args, kwargs)
         new = self.copy(**task_args) if task_args else self._duplicate()
+        tags = where._tags if flow is None else context.get("tags")  # noqa: SLF001 - the graph's own two halves
+        if tags:
+            new._add_tags(tags)  # noqa: SLF001 - of this class
         where._bind(new, keys, values, upstream_tasks, mapped)  # noqa: SLF001 - the graph's own two halves
         return new
 
@@ -166,6 +173,7 @@ class Task(Operators):
         """Bind this task itself, not a copy, to the arguments, and return it."""
         where = _where(self, flow)
         keys, values = self.signature.bind(args, kwargs)
+        self._add_tags(context.get("tags", ()))
         where._bind(self, keys, values, upstream_tasks, mapped)  # noqa: SLF001 - the graph's own two halves
         return self
 
@@ -183,6 +191,7 @@ class Task(Operators):
         new = self.copy(**(task_args or {}))
         if new.options.nout is not None and "nout" not in (task_args or {}):
             new.nout = None  # its value is a list now, of as many as there are children
+        new._add_tags(context.get("tags", ()))  # noqa: SLF001 - of this class
         where._bind(new, keys, values, upstream_tasks, True)  # noqa: SLF001, FBT003 - the graph's own two halves
         return new
 
@@ -231,9 +240,11 @@ class Task(Operators):
         return describe_output(self.body())
 
     def __getattr__(self, name: str) -> Any:
-        """Return an option as if it were an attribute: `task.max_retries`."""
+        """Return an option as if it were an attribute: `task.max_retries`; and for `help`, what a call takes."""
         if name in OPTION_NAMES:
             return getattr(self.options, name)
+        if name == "__signature__":
+            return call_signature(self.body(), type(self).__call__)
         message = f"{type(self).__name__!r} object has no attribute {name!r}"
         raise AttributeError(message, name=name, obj=self)
 

@@ -126,6 +126,13 @@ def describe_output(function: Callable[..., Any]) -> Any:
 _BARE: Final = (tuple, typing.Tuple)  # noqa: UP006 - annotations are the user's
 
 
+def call_signature(function: Callable[..., Any], call: Callable[..., Any]) -> inspect.Signature:
+    """Return the signature of a task's call: the inputs of *function*, and the keywords that *call* adds."""
+    inputs = list(inspect.signature(function).parameters.values())
+    added = [p for p in inspect.signature(call).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    return inspect.Signature(sorted([*inputs, *added], key=lambda parameter: parameter.kind))
+
+
 def annotated_nout(function: Callable[..., Any]) -> int | None:
     """Return how many values *function* returns by its annotation, as in `-> tuple[int, str]`; None if it is open."""
     returned = getattr(function, "__annotations__", {}).get("return")
