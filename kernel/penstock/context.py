@@ -10,8 +10,6 @@ from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar, Token
 from typing import Any, Final, TypeVar
 
-from penstock import errors
-
 F = TypeVar("F")
 
 
@@ -65,6 +63,8 @@ def within_blocks(flow: F) -> F:
     """Return *flow*, to which tasks are to be added; raises FlowError if the block around is of another flow."""
     blocks = open_blocks.get()
     if blocks and blocks[-1].flow is not flow:
+        from penstock import errors
+
         message = f"{blocks[-1]!r} belongs to {blocks[-1].flow!r}; tasks of {flow!r} cannot be added inside it"
         raise errors.FlowError(message)
     return flow
