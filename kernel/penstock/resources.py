@@ -1,5 +1,6 @@
 """Resources that a part of a flow needs: set up before it, cleaned up after it, however it ended."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
@@ -144,30 +145,15 @@ class ResourceBlock(Block):
 @overload
 def resource_manager(resource_class: Callable[..., Any], /) -> ResourceManager: ...
 @overload
+def resource_manager(**options: Any) -> Callable[[Callable[..., Any]], ResourceManager]: ...
 def resource_manager(
-    *,
-    name: str | None = None,
-    init_task_kwargs: Mapping[str, Any] | None = None,
-    setup_task_kwargs: Mapping[str, Any] | None = None,
-    cleanup_task_kwargs: Mapping[str, Any] | None = None,
-) -> Callable[[Callable[..., Any]], ResourceManager]: ...
-def resource_manager(
-    resource_class: Callable[..., Any] | None = None,
-    /,
-    *,
-    name: str | None = None,
-    init_task_kwargs: Mapping[str, Any] | None = None,
-    setup_task_kwargs: Mapping[str, Any] | None = None,
-    cleanup_task_kwargs: Mapping[str, Any] | None = None,
+    resource_class: Callable[..., Any] | None = None, /, **options: Any
 ) -> ResourceManager | Callable[[Callable[..., Any]], ResourceManager]:
     """Make a resource manager of a class with `cleanup(resource)` and, if something is to be set up, `setup()`.
 
     Its block adds a task that calls the class, one that calls `setup` and one that calls `cleanup`; the clean-up runs
     if the first two succeeded, whatever became of the tasks inside. None of the three decides how a run ends, but for
-    a set-up that nothing uses. The *_task_kwargs* are options for each.
+    a set-up that nothing uses. Takes the options of `ResourceManager`: `name`, and for each of the three tasks its
+    own options, as `init_task_kwargs`, `setup_task_kwargs` and `cleanup_task_kwargs`.
     """
-
-    def decorate(resource_class: Callable[..., Any]) -> ResourceManager:
-        return ResourceManager(resource_class, name, init_task_kwargs, setup_task_kwargs, cleanup_task_kwargs)
-
-    return decorate if resource_class is None else decorate(resource_class)
+    return functools.partial(ResourceManager, **options) if resource_class is None else ResourceManager(resource_class)
