@@ -1,6 +1,6 @@
 """One run of a flow: parameters in, the engine driven with an executor, the flow's final state out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent import futures
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,7 +15,7 @@ from penstock.engine.runs import FlowRun
 from penstock.engine.setup import Setup
 from penstock.engine.work import unreadable
 from penstock.parameters import Parameter
-from penstock.states import Failed, Pending, Running, State, Success
+from penstock.states import Failed, Mapped, Pending, Running, State, Success
 from penstock.tasks import Task
 
 if TYPE_CHECKING:
@@ -106,12 +106,20 @@ def final_state(flow: "Flow", board: Board) -> State:
         return Success("All reference tasks succeeded.", states)
     if not all(states[task].is_finished() for task in flow.terminal_tasks()):
         return Running("Flow run in progress: terminal tasks are incomplete.", states)
-    reference = [states[task] for task in flow.reference_tasks()]
+    reference = [child for task in flow.reference_tasks() for child in _odd(states[task])]
     if any(state.is_failed() for state in reference):
         return Failed("Some reference tasks failed.", states)
     if all(state.is_successful() for state in reference):
         return Success("All reference tasks succeeded.", states)
     return Success("No reference tasks failed.", states)
+
+
+def _odd(state: State) -> Iterable[State]:
+    """Return the states that decide for *state*: for a mapped task its children's, plain successes left out."""
+    if not isinstance(state, Mapped):
+        return (state,)
+    odd: Mapping[int, State] | None = getattr(state.map_states, "odd", None)
+    return state.map_states if odd is None else odd.values()
 
 
 def _handled(flow: "Flow", old: State, new: State) -> State:

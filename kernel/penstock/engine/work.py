@@ -106,8 +106,9 @@ class Work:
         with _collected(ended.records) if self.remote else _in_place():
             for position, call in enumerate(calls):
                 state = self._run(below, *call)
-                ended.values[position] = state.result
-                if type(state) is not Success or state.location is not None:
+                if type(state) is Success and state.location is None:
+                    ended.values[position] = state.result
+                else:
                     ended.states[position] = state
         ended.seconds = time.perf_counter() - begun
         return ended
