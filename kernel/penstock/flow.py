@@ -1,5 +1,6 @@
 """Flow: a graph of tasks that can be built, validated, run, registered and drawn."""
 
+import copy
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from penstock.graph import Graph
     from penstock.results import Result
     from penstock.run_configs import RunConfig
-    from penstock.running import ExecutorChoice
+    from penstock.running import ExecutorChoice, TerminalStateHandler
     from penstock.schedules import Schedule
     from penstock.spec import FlowSpec
     from penstock.states import State
@@ -48,11 +49,15 @@ class Flow(FlowGraph):
         reference_tasks: Iterable[Task] | None = None,
         state_handlers: "Sequence[Callable[[Flow, State, State], State | None]] | None" = None,
         on_failure: "Callable[[Flow, State], None] | None" = None,
+        validate: bool | None = None,
         result: "Result | str | Mapping[str, Any] | None" = None,
+        terminal_state_handler: "TerminalStateHandler | None" = None,
     ) -> None:
         """Make a flow; raises FlowError without a name.
 
         *executor*, *storage* and *result* are objects, type names (`"threads"`) or tables of a type and options.
+        *terminal_state_handler* is called with the flow, the state its run is to end in and the states of its
+        reference tasks, and may return another. *validate* validates at once what *tasks* and *edges* give.
         """
         if not name:
             message = "A flow needs a name: Flow('my-flow')"
@@ -69,6 +74,7 @@ class Flow(FlowGraph):
         self.state_handlers: list[Callable[[Flow, State, State], State | None]] = list(state_handlers or ())
         if on_failure is not None:
             self.state_handlers.append(OnFailure(on_failure))
+        self.terminal_state_handler: TerminalStateHandler | None = terminal_state_handler
         self._storage: Storage | None = None
         self._blocks: list[ExitStack] = []
         self.storage = storage
@@ -78,9 +84,25 @@ class Flow(FlowGraph):
             self._join(edge)
         if reference_tasks is not None:
             self.set_reference_tasks(reference_tasks)
+        if validate:
+            self.validate()
+        self._tell_loader()
+
+    def _tell_loader(self) -> None:
         loading = context.get("loading_flow")
         if isinstance(loading, list):
             loading.append(self)
+
+    def copy(self) -> Self:
+        """Return a copy that has the same tasks and can be changed without changing this flow.
+
+        Both have the same storage, schedule and other parts; the storage stores this flow, and a copy that is
+        assigned to it.
+        """
+        new = copy.copy(self)
+        vars(new).update({name: copy.copy(vars(self)[name]) for name in ("_bindings", "_by_slug", "state_handlers")})
+        new._tell_loader()  # noqa: SLF001 - of this class
+        return new
 
     # building
 
@@ -103,7 +125,7 @@ class Flow(FlowGraph):
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the definition, without what is derived from it or belongs to a `with` block."""
-        return {**self.__dict__, "_plan": None, "_slugs": None, "_blocks": []}
+        return {**self.__dict__, "_plan": None, "_slugs": None, "_index": None, "_blocks": []}
 
     # using
 

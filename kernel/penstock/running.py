@@ -1,6 +1,6 @@
 """One run of a flow: parameters in, the engine driven with an executor, the flow's final state out."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent import futures
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from penstock.results import Result
 
 ExecutorChoice: TypeAlias = "Executor | futures.Executor | Mapping[str, Any] | str | None"
+
+
+TerminalStateHandler: TypeAlias = "Callable[[Flow, State, set[State]], State | None]"
 
 
 class TaskStates(Mapping[Task, State]):
@@ -96,7 +99,23 @@ def _drive(flow: "Flow", board: Board, pool: "AbstractContextManager[futures.Exe
         return signal.state
     finally:
         active_flow.reset(token)
-    return final_state(flow, board)
+    return _settled(flow, final_state(flow, board))
+
+
+def _settled(flow: "Flow", state: State) -> State:
+    """Return *state*, or what the flow's terminal state handler puts in its place, with the states of all tasks."""
+    if flow.terminal_state_handler is None:
+        return state
+    reference = [state.result[task] for task in flow.reference_tasks()]
+    children = [one.map_states if isinstance(one, Mapped) else (one,) for one in reference]
+    try:
+        new = flow.terminal_state_handler(flow, state, {child for states in children for child in states}) or state
+        new.result = new.result if new.result is not None else state.result
+    except signals.PenstockSignal as signal:
+        return signal.state
+    except Exception as error:  # noqa: BLE001 - a user's handler
+        return unreadable(f"The terminal state handler of flow {flow.name}", error)
+    return new
 
 
 def final_state(flow: "Flow", board: Board) -> State:
