@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from penstock import errors
 from penstock.context import active_flow, context
@@ -28,6 +28,14 @@ if TYPE_CHECKING:
     from penstock.spec import FlowSpec
     from penstock.states import State
     from penstock.storage import Storage
+
+
+_CLASSIC: Final = {
+    "return_tasks": "the state that is returned maps every task to its state",
+    "runner_cls": "there is one engine; take part in its runs with a plugin that implements hooks",
+    "task_runner_state_handlers": "give each task its state_handlers, or observe all with a plugin's hook",
+}
+"""What runs of the classic model took, and what to do instead."""
 
 
 class Flow(FlowGraph):
@@ -138,13 +146,15 @@ class Flow(FlowGraph):
         run_id: str | None = None,
         run_name: str | None = None,
         attempt: int = 1,
+        run_on_schedule: bool | None = None,
         **more: Any,
     ) -> "State":
         """Run the flow now, in this process, and return its final state.
 
         The state's `result` maps every task to its state. Parameters may be given by name. *executor* goes over the
-        flow's own; *context* adds to `penstock.context`. Raises ParameterError for parameters that do not fit,
-        FlowError inside the flow's own block.
+        flow's own; *context* adds to `penstock.context`. With *run_on_schedule*, by default as the settings say, a
+        flow that has a schedule runs at each of its times until none is left. Raises ParameterError for parameters
+        that do not fit, FlowError inside the flow's own block, ScheduleError where no time is left.
         """
         from penstock.context import context as surroundings
         from penstock.engine.runs import FlowRun
@@ -156,9 +166,26 @@ class Flow(FlowGraph):
         if surroundings.get("loading_flow") is not None:
             self._not_while_loading("run")
             return Pending("The flow's file was being loaded.")
+        self._refuse_classic(more)
+        if self.schedule is not None and self._waits(run_on_schedule):
+            from penstock import due_runs
+
+            return due_runs.run_on_schedule(
+                self, {**(parameters or {}), **more}, executor=executor, context=context, run_name=run_name
+            )
         given = check_parameters(self, {**(parameters or {}), **more})
         self.validate()
         return run_flow(self, FlowRun(self.name, given, run_id, run_name, attempt), executor, context or {})
+
+    def _refuse_classic(self, given: Mapping[str, Any]) -> None:
+        for name in _CLASSIC.keys() & given.keys() - {parameter.name for parameter in self.parameters()}:
+            message = f'Flow "{self.name}" cannot be run with {name}=...: {_CLASSIC[name]}'
+            raise errors.ParameterError(message)
+
+    def _waits(self, run_on_schedule: bool | None) -> bool:
+        from penstock import settings
+
+        return settings.get().flows.run_on_schedule if run_on_schedule is None else run_on_schedule
 
     def _not_while_loading(self, what: str) -> None:
         from penstock import logs

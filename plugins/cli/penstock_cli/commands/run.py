@@ -138,7 +138,7 @@ def run_here(
     observer = Observer(shown, progress.Widths(flow, state_of_run))
     on_terminal = printing.on_terminal() and not as_json and not quiet
     with without_narration(brief=on_terminal), hooks.observing(observer), shown:
-        final = flow.run(parameters, executor=executor, run_name=name)
+        final = flow.run(parameters, executor=executor, run_name=name, run_on_schedule=False)
     if not as_json and not quiet:
         _sum_up(flow, target, final, state_of_run)
     return 0 if final.is_successful() else 1
