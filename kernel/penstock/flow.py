@@ -215,6 +215,35 @@ class Flow(FlowGraph):
 
         return registration.serialize(self, build=build)
 
+    def serialized_hash(self, *, build: bool = False) -> str:
+        """Return the SHA-256 of the flow's metadata, equal for equal metadata; with *build* its source is stored first.
+
+        A change of a task's code alone is no change of the metadata.
+        """
+        return self.serialize(build=build).digest()
+
+    def save(self, fpath: str | Path | None = None) -> Path:
+        """Write the flow, its code included, to a file that `Flow.load` reads, and return the path.
+
+        By default that is a file named after the flow in penstock's home folder.
+        """
+        from penstock import saved_flows
+
+        return saved_flows.save(self, fpath)
+
+    @staticmethod
+    def load(fpath: str | Path) -> "Flow":
+        """Return the flow that `save` wrote, by the flow's name or by path. Only load files that you trust."""
+        from penstock import saved_flows
+
+        return saved_flows.load(fpath)
+
+    def diagnostics(self, *, include_secret_names: bool = False) -> str:
+        """Return what to send along with a question, as JSON: versions, and what is set, by name and never by value."""
+        from penstock import diagnostics
+
+        return diagnostics.diagnose(self, include_secret_names=include_secret_names)
+
     def register(
         self,
         project_name: str,
