@@ -3,7 +3,7 @@
 import copy
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -18,6 +18,7 @@ from penstock.tasks.options import OnFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from penstock.executors import Executor
     from penstock.graph import Graph
@@ -147,13 +148,15 @@ class Flow(FlowGraph):
         run_name: str | None = None,
         attempt: int = 1,
         run_on_schedule: bool | None = None,
+        progress: bool = False,
         **more: Any,
     ) -> "State":
         """Run the flow now, in this process, and return its final state.
 
         The state's `result` maps every task to its state. Parameters may be given by name. *executor* goes over the
         flow's own; *context* adds to `penstock.context`. With *run_on_schedule*, by default as the settings say, a
-        flow that has a schedule runs at each of its times until none is left. Raises ParameterError for parameters
+        flow that has a schedule runs at each of its times until none is left. With *progress* a plugin shows how the
+        run goes. Raises ParameterError for parameters
         that do not fit, FlowError inside the flow's own block, ScheduleError where no time is left.
         """
         from penstock.context import context as surroundings
@@ -171,11 +174,22 @@ class Flow(FlowGraph):
             from penstock import due_runs
 
             return due_runs.run_on_schedule(
-                self, {**(parameters or {}), **more}, executor=executor, context=context, run_name=run_name
+                self,
+                {**(parameters or {}), **more},
+                executor=executor,
+                context=context,
+                run_name=run_name,
+                progress=progress,
             )
         given = check_parameters(self, {**(parameters or {}), **more})
         self.validate()
-        return run_flow(self, FlowRun(self.name, given, run_id, run_name, attempt), executor, context or {})
+        with self._shown(progress=progress):
+            return run_flow(self, FlowRun(self.name, given, run_id, run_name, attempt), executor, context or {})
+
+    def _shown(self, *, progress: bool) -> "AbstractContextManager[None]":
+        from penstock.hooks import calls
+
+        return calls.show_progress(self) if progress else nullcontext()
 
     def _refuse_classic(self, given: Mapping[str, Any]) -> None:
         for name in _CLASSIC.keys() & given.keys() - {parameter.name for parameter in self.parameters()}:
