@@ -294,6 +294,13 @@ class Flow(FlowGraph):
         )
         return registered.id
 
+    def _repr_html_(self) -> str:
+        from penstock import drawing, notebook
+        from penstock.hooks import calls
+
+        graph = drawing.draw(self)
+        return notebook.graph_html(graph, calls.render_graph(graph, "svg") if len(self) <= notebook.MOST else None)
+
     def visualize(
         self,
         flow_state: "State | None" = None,

@@ -37,6 +37,11 @@ class TaskStates(Mapping[Task, State]):
         self._board = board
         self._numbers = {task: number for number, task in enumerate(board.plan.tasks)}
 
+    @property
+    def odd(self) -> dict[Task, State]:
+        """The states that are not plain successes; those that are have not even been made."""
+        return {task: self[task] for task, number in self._numbers.items() if self._board.ended[number] != CLEAN}
+
     def __getitem__(self, task: Task) -> State:
         """Return the state of *task*."""
         return self._board.state(self._numbers[task])

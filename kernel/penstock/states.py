@@ -188,6 +188,11 @@ class State:
         """Show type and message."""
         return f'<{self.type}: "{self.message}">' if self.message else f"<{self.type}>"
 
+    def _repr_html_(self) -> str:
+        from penstock import notebook
+
+        return notebook.state_html(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the slots; an exception that cannot be pickled, or not be restored, becomes a text that says so."""
         names = [name for base in type(self).__mro__ for name in getattr(base, "__slots__", ())]
