@@ -1,11 +1,20 @@
 """Parameters: the inputs of a flow run."""
 
 from collections.abc import Iterable
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, get_args
 
 from penstock import errors
 from penstock.context import active_flow, context
 from penstock.tasks import Task
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    T = TypeVar("T", default=Any)
+else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 
 class _NoDefault:
@@ -21,11 +30,11 @@ class _NoDefault:
 no_default: Final = _NoDefault()
 
 
-class Parameter(Task):
+class Parameter(Task, Generic[T]):
     """A value that is given when the flow is run; a root task whose slug is its name.
 
-    It is required unless it has a default; `default=None` makes it optional. With a *type*, which may be
-    anything that pydantic validates, the value given is validated and converted.
+    It is required unless it has a default; `default=None` makes it optional. With a type, `Parameter[int]("n")` or
+    `type=int`, which may be anything that pydantic validates, the value given is validated and converted.
     """
 
     def __init__(
@@ -45,6 +54,13 @@ class Parameter(Task):
         flow = active_flow.get()
         if flow is not None:
             flow.add_task(self)
+
+    def _take_type(self, alias: Any) -> None:
+        if self.type is None:
+            self.type = get_args(alias)[0]
+
+    __orig_class__: property = property(fset=_take_type)
+    """Where `typing` writes down that `Parameter[int]` was called."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Self:
         """Add this parameter itself to the flow and return it."""

@@ -142,9 +142,11 @@ class State:
         *result* says how: it is of the kind that wrote, and configured as it was. A mapped state's children are
         read, and become its result.
         """
-        if self.result is None and self.location is not None:
-            self.result = result.read(self.location)
+        self.result = self._read(result)
         return self
+
+    def _read(self, result: "Result") -> Any:
+        return self.result if self.result is not None or self.location is None else result.read(self.location)
 
     def serialize(self) -> dict[str, Any]:
         """Return the state as JSON values: type, message, location and further fields; never the result."""
@@ -410,12 +412,11 @@ class Mapped(Success):
         """How many children there are, which may be known where they are not."""
         return self._n_map_states or len(self.map_states)
 
-    def load_result(self, result: "Result") -> Self:
-        """Read the children's results, which become this state's; see `State.load_result`."""
-        if self.map_states:
-            self.map_states = [child.load_result(result) for child in self.map_states]
-            self.result = [child.result for child in self.map_states]
-        return self
+    def _read(self, result: "Result") -> Any:
+        if not self.map_states:
+            return self.result
+        self.map_states = [child.load_result(result) for child in self.map_states]
+        return [child.result for child in self.map_states]
 
     def _compared(self) -> tuple[Any, ...]:
         return (*super()._compared(), list(self.map_states))
