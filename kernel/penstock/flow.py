@@ -12,6 +12,7 @@ from penstock.context import active_flow, context
 from penstock.edges import Edge
 from penstock.engine.collecting import rare_collections
 from penstock.flow_graph import FlowGraph
+from penstock.parameters import Parameter
 from penstock.states import Pending
 from penstock.tasks import Task
 from penstock.tasks.options import OnFailure
@@ -156,8 +157,8 @@ class Flow(FlowGraph):
         The state's `result` maps every task to its state. Parameters may be given by name. *executor* goes over the
         flow's own; *context* adds to `penstock.context`. With *run_on_schedule*, by default as the settings say, a
         flow that has a schedule runs at each of its times until none is left. With *progress* a plugin shows how the
-        run goes. Raises ParameterError for parameters
-        that do not fit, FlowError inside the flow's own block, ScheduleError where no time is left.
+        run goes. Raises ParameterError for parameters that do not fit, FlowError inside the flow's own block,
+        ScheduleError where no time is left.
         """
         from penstock.context import context as surroundings
         from penstock.engine.runs import FlowRun
@@ -192,9 +193,10 @@ class Flow(FlowGraph):
         return calls.show_progress(self) if progress else nullcontext()
 
     def _refuse_classic(self, given: Mapping[str, Any]) -> None:
-        for name in _CLASSIC.keys() & given.keys() - {parameter.name for parameter in self.parameters()}:
-            message = f'Flow "{self.name}" cannot be run with {name}=...: {_CLASSIC[name]}'
-            raise errors.ParameterError(message)
+        for name in _CLASSIC.keys() & given.keys():
+            if not self.get_tasks(name, task_type=Parameter):
+                message = f'Flow "{self.name}" cannot be run with {name}=...: {_CLASSIC[name]}'
+                raise errors.ParameterError(message)
 
     def _waits(self, run_on_schedule: bool | None) -> bool:
         from penstock import settings
