@@ -12,6 +12,7 @@ from penstock.context import active_flow, context, within_blocks
 from penstock.edges import Edge
 from penstock.engine.collecting import rare_collections
 from penstock.flow_graph import FlowGraph
+from penstock.parameters import Parameter
 from penstock.states import Pending
 from penstock.tasks import Task
 from penstock.tasks.options import OnFailure
@@ -205,9 +206,10 @@ class Flow(FlowGraph):
         return calls.show_progress(self) if progress else nullcontext()
 
     def _refuse_classic(self, given: Mapping[str, Any]) -> None:
-        for name in _CLASSIC.keys() & given.keys() - {parameter.name for parameter in self.parameters()}:
-            message = f'Flow "{self.name}" cannot be run with {name}=...: {_CLASSIC[name]}'
-            raise errors.ParameterError(message)
+        for name in _CLASSIC.keys() & given.keys():
+            if not self.get_tasks(name, task_type=Parameter):
+                message = f'Flow "{self.name}" cannot be run with {name}=...: {_CLASSIC[name]}'
+                raise errors.ParameterError(message)
 
     def _waits(self, run_on_schedule: bool | None) -> bool:
         from penstock import settings
