@@ -6,7 +6,6 @@ cached result is found at once among a million; one's own function is asked for 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from hashlib import sha256
 from typing import Any, Final, TypeAlias
 
 from penstock.states import Cached
@@ -19,6 +18,8 @@ def fingerprint(value: Any) -> str:
 
     Dictionaries and sets count without their order; other values by their pickle. Raises what pickling raises.
     """
+    from hashlib import sha256
+
     import cloudpickle
 
     if isinstance(value, dict):

@@ -43,6 +43,11 @@ def _edges(task: Task, binding: Binding | None) -> set[Edge]:
     }
 
 
+def _numbered(counts: dict[str, int], stem: str) -> str:
+    counts[stem] = number = counts.get(stem, 0) + 1
+    return f"{stem}-{number}"
+
+
 class FlowQueries:
     """Tasks in the order in which they were added, and for each what a call has bound it to."""
 
@@ -83,11 +88,13 @@ class FlowQueries:
             counts: dict[str, int] = {}
             slugs: dict[Task, str] = {}
             for task in self._bindings:
-                stem = "-".join([task.name, *sorted(task.options.tags)])
-                slug = task.options.slug
-                while slug is None or (task.options.slug is None and slug in self._by_slug):
-                    counts[stem] = counts.get(stem, 0) + 1
-                    slug = f"{stem}-{counts[stem]}"
+                options = task.options
+                slug = options.slug
+                if slug is None:
+                    stem = "-".join([task.name, *sorted(options.tags)]) if options.tags else task.name
+                    slug = _numbered(counts, stem)
+                    while slug in self._by_slug:
+                        slug = _numbered(counts, stem)
                 slugs[task] = slug
             self._slugs = slugs
         return self._slugs

@@ -1,6 +1,5 @@
 """Exceptions on their way through a pickle: one that cannot travel becomes a text, and takes nothing else along."""
 
-import pickle
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,8 @@ class Packed:
 
     def restored(self) -> Any:
         """Return the exception, or a text that says what it was and why it is not here."""
+        import pickle
+
         try:
             return pickle.loads(self.content)  # noqa: S301 - part of the pickle that is being read
         except Exception as error:  # noqa: BLE001 - a user's class

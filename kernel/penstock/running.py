@@ -85,16 +85,16 @@ def run_flow(flow: "Flow", run: FlowRun, options: RunOptions) -> State:
 
     pool, remote = open_executor(options.executor if options.executor is not None else flow.executor)
     task_observers, flow_observers = calls.task_run_observers(), calls.flow_run_observers()
-    if narration.is_wanted(watched=bool(task_observers)):
-        task_observers = [*task_observers, narration.tell_of_task]
-        flow_observers = [*flow_observers, narration.tell_of_flow]
+    of_tasks, of_flows = narration.observers(watched=bool(task_observers))
+    task_observers, flow_observers = [*task_observers, *of_tasks], [*flow_observers, *of_flows]
     values = run_values(run, options.context)
     result, checkpointing = _result_of(flow)
     setup = Setup(
         run=run, frame=Frame(values, current(), RUN_LAZY), values=values, slugs=lambda: flow.slugs,
-        observers=task_observers, propose=calls.proposer(), wrapped=calls.task_wrapper() is not None,
-        remote=remote, result=result, checkpointing=checkpointing, task_contexts=options.task_contexts,
-        approve=_approve if sys.stdin is not None and sys.stdin.isatty() else None, keeps_values=options.keep_values,
+        observers=task_observers, mourners=[narration.tell_of_failure], propose=calls.proposer(),
+        wrapped=calls.task_wrapper() is not None, remote=remote, result=result, checkpointing=checkpointing,
+        task_contexts=options.task_contexts, keeps_values=options.keep_values,
+        approve=_approve if sys.stdin is not None and sys.stdin.isatty() else None,
     )  # fmt: skip
     board = Board(flow.compile(), setup)
     _preset(flow, board, {**_parameter_states(board, run.parameters), **options.task_states})

@@ -19,8 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from penstock import Flow, task
+from penstock import Flow, hookimpl, hooks, task
 from tests.benchmarks import references
+from tests.benchmarks.memory import memory
 from tests.benchmarks.references import Shape
 
 Timed = Callable[[], Any]
@@ -135,7 +136,50 @@ def threads(sizes: list[int], repeats: int) -> Iterator[Row]:
             },
             repeats,
         )
-        yield row("threads wide", size, times, "loop + pool", bar=None)
+        yield row("threads wide", size, times, "loop + pool", bar=1.3)
+
+
+def threads_mapped(sizes: list[int], repeats: int) -> Iterator[Row]:
+    """Compare tiny mapped children on the thread executor with the loop and a bare pool together."""
+    for size in sizes:
+        shape = references.wide(size)
+
+        def bare(shape: Shape = shape) -> None:
+            references.loop(shape)
+            with ThreadPoolExecutor(2) as executor:
+                references.pool(shape, executor)
+
+        own = partial(run_mapped, size, {"type": "threads", "max_workers": 2})
+        times = compare({"penstock": own, "loop + pool": bare}, repeats)
+        yield row("threads mapped", size, times, "loop + pool", bar=0.6)
+
+
+def observed(size: int, repeats: int) -> Iterator[Row]:
+    """Measure what one observer costs for each transition it is told of."""
+    told: list[None] = []
+
+    class Observer:
+        @hookimpl
+        def penstock_task_run_state(self, run: Any, old: Any, new: Any) -> None:
+            told.append(None)
+
+    def watched() -> None:
+        with hooks.observing(Observer()):
+            run(shape)
+
+    shape = references.wide(size)
+    watched()
+    transitions = len(told)
+    times = compare({"watched": watched, "alone": partial(run, shape)}, repeats)
+    each = (times["watched"] - times["alone"]) / transitions * 1e6
+    yield {
+        "what": "observer, per transition",
+        "tasks": size,
+        "us": round(each, 2),
+        "ratio": each,
+        "of": "µs",
+        "bar": 1.0,
+    }
 
 
 def growth(rows: list[Row]) -> Iterator[Row]:
@@ -215,7 +259,7 @@ def show(one: Row) -> None:
     bar = "" if one["bar"] is None else f"{'met' if one['ratio'] <= one['bar'] else 'MISSED'} (≤ {one['bar']})"
     us = "" if one["us"] is None else f"{one['us']:.2f}"
     print(
-        f"{one['what']:<20} {one['tasks']:>8} {us:>10} {one['ratio']:>8.2f} x {one['of']:<12} {bar:<16} {beside}",
+        f"{one['what']:<26} {one['tasks']:>8} {us:>10} {one['ratio']:>8.2f} x {one['of']:<12} {bar:<16} {beside}",
         flush=True,
     )
 
@@ -231,12 +275,15 @@ def main() -> int:
     os.environ["PENSTOCK_LOGGING__LEVEL"] = "WARNING"
     logging.getLogger("penstock").setLevel(logging.WARNING)
     run(references.wide(10))
-    print(f"{'what':<20} {'tasks':>8} {'µs/task':>10} {'ratio':>8}   {'of':<12} {'bar':<16} references, µs/task")
+    print(f"{'what':<26} {'tasks':>8} {'µs/task':>10} {'ratio':>8}   {'of':<12} {'bar':<16} references, µs/task")
     rows: list[Row] = []
     for group in (
         sequential(sizes, repeats),
         mapped(sizes, repeats),
         threads(sizes[:2], repeats),
+        threads_mapped(sizes[:2], repeats),
+        observed(sizes[1], repeats),
+        memory(100_000 if chosen.quick else 1_000_000),
         imports(repeats),
     ):
         for one in group:

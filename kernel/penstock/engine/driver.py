@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from concurrent import futures
     from datetime import datetime
 
+_STARTING: Final = "Starting task run."
 _BATCH_SECONDS: Final = 0.05
 """How long the children that travel to a remote pool together should take."""
 _THREAD_SECONDS: Final = 0.002
@@ -67,8 +68,11 @@ class Driver:
         self._uses: list[int] | None = None if board.setup.keeps_values else [*board.plan.uses]
         self._flights = Flights(board, pool)
         setup = board.setup
-        self._straight = not (setup.watched or setup.wrapped or setup.result is not None or setup.task_contexts)
-        self._straight = self._straight and self._uses is None
+        around = setup.wrapped or setup.result is not None or setup.task_contexts or self._uses is not None
+        self._straight = not (around or setup.watched)
+        self._pending, self._running = Pending(), Running(_STARTING)
+        told = () if around or setup.propose is not None else setup.observers
+        self._told = [tell for tell in told if tell not in setup.mourners]
         self._threads = pool is not None and not setup.remote
 
     def run(self) -> None:
@@ -103,7 +107,9 @@ class Driver:
             if ended[number]:
                 continue
             if not (straight and plain[number]) or (self._odd and not board.is_clean_above(number)):
-                if not board.is_waiting_above(number):
+                if self._told and plain[number] and (not self._odd or board.is_clean_above(number)):
+                    self._run_told(number)
+                elif not board.is_waiting_above(number):
                     self._begin(number)
                     self._odd = self._odd or ended[number] == HELD or bool(board.maps)
                 continue
@@ -121,6 +127,23 @@ class Driver:
             else:
                 values[number] = value
                 ended[number] = CLEAN
+
+    def _run_told(self, number: int) -> None:
+        """Run a plain task of the sweep, and tell the observers."""
+        board, running = self.board, self._running
+        run = board.task_run(number, None, 1)
+        for tell in self._told:
+            tell(run, self._pending, running)
+        enter(TaskFrame(board.setup.frame, board, number))
+        try:
+            value = board.values[number] = board.call(number)
+        except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
+            self._settle(number, None, 1, state_of(error))
+            return
+        board.ended[number] = CLEAN
+        success = Success(SUCCEEDED, value)
+        for tell in self._told:
+            tell(run, running, success)
 
     # by counting
 
@@ -230,7 +253,7 @@ class Driver:
         if isinstance(named, State):
             self._settle(number, child, 0, named, extra)
             return None
-        running = Running("Starting task run.")
+        running = Running(_STARTING)
         state = moved(self.board, number, child, attempt, self._before(number, child), running)
         if not state.is_running():  # what else a handler or a policy made of it
             self._conclude(number, child, attempt, state, extra)
@@ -374,7 +397,7 @@ class Driver:
         """Submit children of mapped tasks in batches, as long as there is room."""
         while self._flights.has_room():
             mapping = self._maps.deepest()
-            if mapping is None:
+            if mapping is None or (self._threads and mapping.measured < _TINY and len(self._flights) > 2 * _TINY):
                 return
             calls = [call for child in mapping.take(self._batch_size(mapping)) for call in self._calls(mapping, child)]
             if calls:

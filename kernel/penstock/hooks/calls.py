@@ -79,10 +79,14 @@ def _observers(hook: str, *names: str) -> list[Callable[..., None]]:
 def _guarded(implementation: Any, names: tuple[str, ...]) -> Callable[..., None]:
     function = implementation.function
     wanted = [names.index(name) for name in implementation.argnames]
+    takes_all = wanted == [0, 1, 2]
 
-    def tell(*arguments: Any) -> None:
+    def tell(one: Any, two: Any, three: Any) -> None:
         try:
-            function(*[arguments[position] for position in wanted])
+            if takes_all:
+                function(one, two, three)
+            else:
+                function(*[(one, two, three)[position] for position in wanted])
         except Exception:  # an observer's own code: told, never asked
             name = implementation.plugin_name
             logger = logging.getLogger("penstock.plugins")
