@@ -12,13 +12,11 @@ EVERYWHERE: Final[list[tuple[Any, Any, str]]] = [
 
 _REFUSED: Final = "a flow that cannot run raises from flow.run before anything has run; there the run ends as failed"
 _FLATTENED: Final = "counts the children; there it counts what the upstream task had before it was flattened"
-_STATES_LOST: Final = (
-    "the final state comes back; there flow.run stumbles over one whose result is not the tasks' states"
-)
+_STATES_LOST: Final = "the state comes back; there flow.run stumbles over one whose result is not the tasks' states"
 
 DIFFERENCES: Final[dict[str, dict[str, str]]] = {
     "building.failing_to_run_inside_the_block": {
-        "notes[0]": "what is wrong with a flow is a FlowError, which is a ValueError; there it is a RuntimeError here only",
+        "notes[0]": "what is wrong with a flow is a FlowError, which is a ValueError; there this is a RuntimeError",
     },
     "building.in_a_circle": {"raised": _REFUSED, "runs": _REFUSED},
     "building.tasks_that_are_added_and_not_called": {"raised": _REFUSED, "runs": _REFUSED},
@@ -31,7 +29,7 @@ DIFFERENCES: Final[dict[str, dict[str, str]]] = {
     "handlers.a_flows_end_is_replaced_without_the_tasks_states": {"raised": _STATES_LOST, "runs": _STATES_LOST},
     "handlers.a_flows_handler_raises_a_signal": {"raised": _STATES_LOST, "runs": _STATES_LOST},
     "handlers.what_a_flows_handler_is_told_first": {
-        "notes[0][1]": "a run that begins at once was Pending; there flow.run schedules it for now, which is Pending too",
+        "notes[0][1]": "a run that begins at once was Pending; there it was Scheduled for now, which is Pending too",
     },
     "mapping.over_a_dictionary": {
         "runs[0]": "a dictionary is not mappable and fails its task; there it fails the whole run with a KeyError",
