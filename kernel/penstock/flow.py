@@ -113,6 +113,10 @@ class Flow(FlowGraph):
         *,
         executor: "ExecutorChoice" = None,
         context: Mapping[str, Any] | None = None,
+        state: "State | None" = None,
+        task_states: "Mapping[Task, State] | None" = None,
+        task_contexts: Mapping[Task, Mapping[str, Any]] | None = None,
+        keep_values: bool = True,
         run_id: str | None = None,
         run_name: str | None = None,
         attempt: int = 1,
@@ -121,12 +125,14 @@ class Flow(FlowGraph):
         """Run the flow now, in this process, and return its final state.
 
         The state's `result` maps every task to its state. Parameters may be given by name. *executor* goes over the
-        flow's own; *context* adds to `penstock.context`. Raises ParameterError for parameters that do not fit,
-        FlowError inside the flow's own block.
+        flow's own; *context* adds to `penstock.context`, *task_contexts* to that of single tasks. A run can go on
+        from an earlier one: from the flow's *state*, and from *task_states*, in which finished tasks are not run
+        again. With `keep_values=False` the value of a task is let go once all tasks that take it have ended. Raises
+        ParameterError for parameters that do not fit, FlowError inside the flow's own block.
         """
         from penstock.context import context as surroundings
         from penstock.engine.runs import FlowRun
-        from penstock.running import check_parameters, run_flow
+        from penstock.running import RunOptions, check_parameters, run_flow
 
         if active_flow.get() is not None:
             message = f'Flow "{self.name}" cannot be run inside a `with Flow(...)` block; run it after the block'
@@ -136,7 +142,8 @@ class Flow(FlowGraph):
             return Pending("The flow's file was being loaded.")
         given = check_parameters(self, {**(parameters or {}), **more})
         self.validate()
-        return run_flow(self, FlowRun(self.name, given, run_id, run_name, attempt), executor, context or {})
+        options = RunOptions(executor, context or {}, state, task_states or {}, task_contexts or {}, keep_values)
+        return run_flow(self, FlowRun(self.name, given, run_id, run_name, attempt), options)
 
     def _not_while_loading(self, what: str) -> None:
         from penstock import logs

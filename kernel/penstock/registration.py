@@ -98,18 +98,32 @@ def _is_new(backend: Backend, project: str) -> bool:
 
 def _task(flow: "Flow", task: "Task") -> TaskSpec:
     options, binding = task.options, flow._bindings[task]  # noqa: SLF001 - the graph's own metadata
-    kind, trigger = type(task), options.trigger
+    kind = type(task)
     return TaskSpec(
         slug=flow.slugs[task],
         name=task.name,
         type=f"{kind.__module__}.{kind.__qualname__}",
         tags=sorted(options.tags),
         max_retries=options.max_retries,
-        retry_delay=options.retry_delay.total_seconds() if options.retry_delay is not None else None,
-        trigger=f"{getattr(trigger, '__module__', '?')}.{getattr(trigger, '__name__', type(trigger).__name__)}",
+        retry_delay=_delay(options.retry_delay),
+        timeout=options.timeout,
+        cache_for=options.cache_for.total_seconds() if options.cache_for is not None else None,
+        trigger=_dotted(options.trigger),
         skip_on_upstream_skip=options.skip_on_upstream_skip,
         mapped=(binding or Binding()).is_mapped(),
     )
+
+
+def _dotted(function: Any) -> str:
+    return f"{getattr(function, '__module__', '?')}.{getattr(function, '__name__', type(function).__name__)}"
+
+
+def _delay(delay: Any) -> float | list[float] | str | None:
+    if callable(delay):
+        return _dotted(delay)
+    if isinstance(delay, tuple):
+        return [one.total_seconds() for one in delay]
+    return delay.total_seconds() if delay is not None else None
 
 
 def _edges(flow: "Flow") -> list[EdgeSpec]:

@@ -1,8 +1,10 @@
 """One run of a flow: parameters in, the engine driven with an executor, the flow's final state out."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from concurrent import futures
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from penstock import errors, signals
@@ -10,10 +12,10 @@ from penstock.context import Frame, active_flow, current
 from penstock.engine.board import CLEAN, Board
 from penstock.engine.collecting import rare_collections
 from penstock.engine.driver import Driver
+from penstock.engine.failures import unreadable
 from penstock.engine.frames import RUN_LAZY, run_values
 from penstock.engine.runs import FlowRun
 from penstock.engine.setup import Setup
-from penstock.engine.work import unreadable
 from penstock.parameters import Parameter
 from penstock.states import Failed, Pending, Running, State, Success
 from penstock.tasks import Task
@@ -55,25 +57,38 @@ class TaskStates(Mapping[Task, State]):
         return dict, (list(self.items()),)
 
 
-def run_flow(flow: "Flow", run: FlowRun, executor: ExecutorChoice, more: Mapping[str, Any]) -> State:
-    """Run *flow* once and return its final state; *more* is added to the context."""
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a flow is run, beside its parameters: what `Flow.run` takes by these names."""
+
+    executor: ExecutorChoice = None
+    context: Mapping[str, Any] = field(default_factory=dict)
+    state: State | None = None
+    task_states: Mapping[Task, State] = field(default_factory=dict)
+    task_contexts: Mapping[Task, Mapping[str, Any]] = field(default_factory=dict)
+    keep_values: bool = True
+
+
+def run_flow(flow: "Flow", run: FlowRun, options: RunOptions) -> State:
+    """Run *flow* once and return its final state."""
     from penstock import narration
     from penstock.hooks import calls
 
-    pool, remote = open_executor(executor if executor is not None else flow.executor)
+    pool, remote = open_executor(options.executor if options.executor is not None else flow.executor)
     task_observers, flow_observers = calls.task_run_observers(), calls.flow_run_observers()
     if narration.is_wanted(watched=bool(task_observers)):
         task_observers = [*task_observers, narration.tell_of_task]
         flow_observers = [*flow_observers, narration.tell_of_flow]
-    values = run_values(run, more)
+    values = run_values(run, options.context)
     result, checkpointing = _result_of(flow)
     setup = Setup(
         run=run, frame=Frame(values, current(), RUN_LAZY), values=values, slugs=lambda: flow.slugs,
         observers=task_observers, propose=calls.proposer(), wrapped=calls.task_wrapper() is not None,
-        remote=remote, result=result, checkpointing=checkpointing,
+        remote=remote, result=result, checkpointing=checkpointing, task_contexts=options.task_contexts,
+        approve=_approve if sys.stdin is not None and sys.stdin.isatty() else None, keeps_values=options.keep_values,
     )  # fmt: skip
     board = Board(flow.compile(), setup)
-    _preset_parameters(board, run.parameters)
+    _preset(flow, board, {**_parameter_states(board, run.parameters), **options.task_states})
 
     def move(old: State, new: State) -> State:
         new = _handled(flow, old, new)
@@ -81,7 +96,10 @@ def run_flow(flow: "Flow", run: FlowRun, executor: ExecutorChoice, more: Mapping
             tell(run, old, new)
         return new
 
-    running = move(Pending(), Running("Running flow."))
+    begun = options.state if options.state is not None else Pending()
+    if begun.is_terminal():
+        return begun
+    running = move(begun, Running("Running flow."))
     with rare_collections():
         final = _drive(flow, board, pool) if running.is_running() else running
     return move(running, final)
@@ -91,7 +109,7 @@ def _drive(flow: "Flow", board: Board, pool: "AbstractContextManager[futures.Exe
     token = active_flow.set(None)
     try:
         with pool as opened:
-            Driver(board).run(opened)
+            Driver(board, opened).run()
     except signals.ENDRUN as signal:
         return signal.state
     finally:
@@ -104,7 +122,7 @@ def final_state(flow: "Flow", board: Board) -> State:
     states = TaskStates(board)
     if board.ended.count(CLEAN) == len(board.ended):
         return Success("All reference tasks succeeded.", states)
-    if not all(states[task].is_finished() for task in flow.terminal_tasks()):
+    if not all(board.has_ended(number) for number in range(len(board.plan.tasks)) if not board.plan.uses[number]):
         return Running("Flow run in progress: terminal tasks are incomplete.", states)
     reference = [states[task] for task in flow.reference_tasks()]
     if any(state.is_failed() for state in reference):
@@ -174,7 +192,19 @@ def check_parameters(flow: "Flow", given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _preset_parameters(board: Board, values: Mapping[str, Any]) -> None:
-    for number, task in enumerate(board.plan.tasks):
-        if isinstance(task, Parameter):
-            board.preset(number, values[task.name])
+def _parameter_states(board: Board, values: Mapping[str, Any]) -> dict[Task, State]:
+    return {task: Success(None, values[task.name]) for task in board.plan.tasks if isinstance(task, Parameter)}
+
+
+def _preset(flow: "Flow", board: Board, states: Mapping[Task, State]) -> None:
+    numbers = {task: number for number, task in enumerate(board.plan.tasks)}
+    for task, state in states.items():
+        if task not in numbers:
+            message = f'task_states names {task!r}, which is not in flow "{flow.name}"'
+            raise errors.UnknownTaskError(message)
+        board.preset(numbers[task], state)
+
+
+def _approve(name: str) -> bool:
+    """Ask on the terminal whether a paused task may go on."""
+    return input(f"{name} is paused; enter y to let it go on: ").strip().lower() in {"y", "yes"}

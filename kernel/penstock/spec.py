@@ -18,14 +18,16 @@ class Spec(BaseModel):
 
 
 class TaskSpec(Spec):
-    """A task: its slug, which is unique in the flow, and its options; times in seconds."""
+    """A task: its slug, which is unique in the flow, and its options; times in seconds, functions by dotted name."""
 
     slug: str
     name: str
     type: str
     tags: list[str] = Field(default_factory=list)
     max_retries: int = 0
-    retry_delay: float | None = None
+    retry_delay: float | list[float] | str | None = None
+    timeout: float | None = None
+    cache_for: float | None = None
     trigger: str = "penstock.triggers.all_successful"
     skip_on_upstream_skip: bool = True
     mapped: bool = False

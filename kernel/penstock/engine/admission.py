@@ -7,8 +7,8 @@ from penstock import signals, triggers
 from penstock.context import enter, leave
 from penstock.edges import MAPPED, Edge
 from penstock.engine.board import Board
+from penstock.engine.failures import describe, without_framework
 from penstock.engine.mapping import Mapping, Origins, has_items, odd_children, passed
-from penstock.engine.work import describe, without_framework
 from penstock.states import Failed, Skipped, State, TriggerFailed
 
 _SKIPPED: Final = (
@@ -56,7 +56,7 @@ def begin_mapping(board: Board, number: int) -> Mapping | State:
     The trigger is asked for each child. What has failed decides about the width only if it has items.
     """
     plan, options = board.plan, board.plan.tasks[number].options
-    clean = board.is_clean_above(number)
+    clean = board.is_clean_above(number, begun=True)
     if not clean and options.skip_on_upstream_skip and _is_skipped_above(board.upstream_states(number, None)):
         return Skipped(_SKIPPED)
     origins: Origins = {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from penstock.context import Frame
 from penstock.edges import MAPPED, Edge
@@ -10,17 +10,26 @@ from penstock.engine.frames import TaskFrame
 from penstock.engine.plan import Plan
 from penstock.engine.runs import TaskRun
 from penstock.engine.setup import Setup
-from penstock.engine.work import SUCCEEDED
-from penstock.states import Mapped, Pending, State, Success
+from penstock.engine.work import SUCCEEDED, Extra
+from penstock.states import Mapped, Pending, Resume, State, Success
 
-WAITING, CLEAN, ODD, HELD = range(4)
-"""What is known of a task: not begun; a plain success; ended otherwise; begun, or held back, and not yet ended."""
+if TYPE_CHECKING:
+    from penstock.engine import mapping
+
+WAITING: Final = 0
+"""A task that has not begun."""
+CLEAN: Final = 1
+"""A task that ended as a plain success."""
+ODD: Final = 2
+"""A task that ended otherwise: its state says how."""
+HELD: Final = 3
+"""A task that has begun and has not ended."""
 
 
 class Board:
     """The arrays of one run, by task number. `values` goes on with the constants of the plan."""
 
-    __slots__ = ("ended", "plan", "setup", "states", "values")
+    __slots__ = ("ended", "maps", "names", "plan", "setup", "states", "values")
 
     def __init__(self, plan: Plan, setup: Setup) -> None:
         """Begin with every task waiting."""
@@ -29,11 +38,27 @@ class Board:
         self.values: list[Any] = [None] * len(plan.tasks) + plan.constants
         self.ended: bytearray = bytearray(len(plan.tasks))
         self.states: dict[int, State] = {}
+        self.maps: dict[int, mapping.Mapping] = {}
+        self.names: dict[tuple[int, int | None], str] = {}
 
-    def preset(self, number: int, value: Any) -> None:
-        """End task *number* with *value* before the run begins."""
-        self.values[number] = value
-        self.ended[number] = CLEAN
+    def preset(self, number: int, state: State) -> None:
+        """Let task *number* begin from *state*, which may be its end."""
+        self.values[number] = state.result
+        self.states[number] = state
+        if isinstance(state, Mapped) and state.result is None:
+            self.values[number] = state.result = [child.result for child in state.map_states]
+        if state.is_terminal() and all(child.is_finished() for child in getattr(state, "map_states", ())):
+            self.ended[number] = CLEAN if type(state) is Success and state.location is None else ODD
+
+    def let_go(self, number: int) -> None:
+        """Drop the value of a task that nobody needs any more, or the values of its children."""
+        known = self.states.get(number)
+        if isinstance(known, Mapped):
+            self.values[number][:] = [None] * len(self.values[number])
+        elif known is None or known.is_successful():
+            self.values[number] = None
+            if known is not None:
+                known.result = None
 
     def state(self, number: int) -> State:
         """Return the state of a task, made now unless there was a reason to make it before."""
@@ -43,17 +68,24 @@ class Board:
             known = self.states[number] = Success(SUCCEEDED, self.values[number]) if clean else Pending("Task not run.")
         return known
 
-    def is_clean_above(self, number: int) -> bool:
-        """Return whether everything that a task waits for was a plain success."""
-        return all(self.ended[other] == CLEAN for other in self.plan.upstream(number))
+    def has_ended(self, number: int) -> bool:
+        """Return whether a task, and every child of one that was mapped, has ended."""
+        return self.ended[number] in {CLEAN, ODD}
+
+    def is_clean_above(self, number: int, *, begun: bool = False) -> bool:
+        """Return whether all that a task waits for were plain successes, or with *begun* are mapped and under way."""
+        above = self.plan.upstream(number)
+        return all(self.ended[other] == CLEAN or (begun and other in self.maps) for other in above)
 
     def is_waiting_above(self, number: int) -> bool:
         """Return whether something that a task waits for has not ended."""
-        return any(self.ended[other] in (WAITING, HELD) for other in self.plan.upstream(number))
+        return any(self.ended[other] in {WAITING, HELD} for other in self.plan.upstream(number))
 
     def is_successful(self, position: int) -> bool:
-        """Return whether the value at *position* is a constant or that of a task that has succeeded."""
-        return position >= len(self.plan.tasks) or self.ended[position] == CLEAN or self.state(position).is_successful()
+        """Return whether the value at *position* is a constant, or of a task that succeeded or is being mapped."""
+        if position >= len(self.plan.tasks) or self.ended[position] == CLEAN or position in self.maps:
+            return True
+        return self.state(position).is_successful()
 
     def upstream_states(
         self, number: int, child: int | None, origins: Mapping[int, Sequence[int]] = MappingProxyType({})
@@ -77,6 +109,8 @@ class Board:
         }
 
     def _seen(self, number: int, mark: int, child: int | None) -> State:
+        if mark == MAPPED and child is not None and number in self.maps:
+            return self.maps[number].children[child]
         state = self.state(number)
         if mark & MAPPED and child is not None and isinstance(state, Mapped):
             own: State = state.map_states[child]
@@ -88,10 +122,17 @@ class Board:
         task = self.plan.tasks[number]
         return task.name, self.setup.slugs()[task], task.options.tags
 
+    def added(self, number: int) -> Extra:
+        """Return what the context of a task says beside what every context says, or None."""
+        known = self.setup.task_contexts.get(self.plan.tasks[number]) if self.setup.task_contexts else None
+        if isinstance(self.states.get(number), Resume):
+            return {**(known or {}), "resume": True}
+        return dict(known) if known else None
+
     def frame(self, number: int, child: int | None = None, attempt: int = 1) -> Frame:
         """Return the context of a task run."""
-        return TaskFrame(self.setup.frame, self, number, child, attempt)
+        return TaskFrame(self.setup.frame, self, number, child, attempt, self.added(number))
 
     def task_run(self, number: int, child: int | None, attempt: int) -> TaskRun:
         """Return a task run as observers get it."""
-        return TaskRun(self.setup.run, *self.identify(number), child, attempt)
+        return TaskRun(self.setup.run, *self.identify(number), child, attempt, self.names.get((number, child)))

@@ -1,28 +1,29 @@
 """The driver: goes through a plan, task by task, until every task that can end has ended.
 
 In process it first sweeps the plan's order, running plain tasks as fast as calls can be made. What a sweep cannot
-end (a retry that waits, and what depends on it) and everything that goes to a pool is driven by counting: a task is
-ready when the last of those it waits for has ended.
+end (a retry that waits, a coroutine, and what depends on it) and everything that goes to a pool is driven by
+counting: a task is ready when the last of those it waits for has ended.
 """
 
 import heapq
 import itertools
-import logging
 from collections import deque
-from concurrent import futures
-from datetime import datetime, timedelta
-from queue import Empty, SimpleQueue
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
 
-from penstock import clock
+from penstock import clock, errors
 from penstock.context import enter, leave
-from penstock.edges import MAPPED
-from penstock.engine.admission import begin_mapping, refused
+from penstock.engine import retries
+from penstock.engine.admission import refused
 from penstock.engine.board import CLEAN, HELD, ODD, WAITING, Board
+from penstock.engine.failures import state_of
+from penstock.engine.flights import Flights
 from penstock.engine.frames import TaskFrame
 from penstock.engine.mapping import Mapping, passed
+from penstock.engine.maps import Maps
+from penstock.engine.templates import filled
 from penstock.engine.watching import committed, handled, moved
-from penstock.engine.work import SUCCEEDED, Call, Ended, Loop, Work, is_plain, state_of, unreadable
+from penstock.engine.work import SUCCEEDED, Call, Ended, Extra, is_plain, task_returned
 from penstock.states import (
     Failed,
     Looped,
@@ -35,9 +36,12 @@ from penstock.states import (
     State,
     Success,
 )
+from penstock.tasks import Task
 
-_WINDOW: Final = 256
-"""How many calls may be at a pool at once; the rest waits here, where it costs nothing."""
+if TYPE_CHECKING:
+    from concurrent import futures
+    from datetime import datetime
+
 _BATCH_SECONDS: Final = 0.05
 """How long the children that travel to a remote pool together should take."""
 
@@ -45,36 +49,32 @@ _BATCH_SECONDS: Final = 0.05
 class Driver:
     """One run of a plan; its `board` says afterwards how each task ended."""
 
-    def __init__(self, board: Board) -> None:
-        """Prepare to run what is waiting on *board*."""
+    def __init__(self, board: Board, pool: "futures.Executor | None") -> None:
+        """Prepare to run what is waiting on *board*, in *pool*, or in this thread if that is None."""
         self.board: Board = board
-        self._odd = False
-        self._maps: dict[int, Mapping] = {}
-        self._works: dict[int, Work] = {}
-        self._held: list[tuple[datetime, int, int, int | None, int, Loop]] = []
+        self._odd = ODD in board.ended or bool(board.states)
+        self._maps = Maps(board)
+        self._held: list[tuple[datetime, int, int, int | None, int, Extra]] = []
+        self._paused: list[tuple[int, int | None, int, Extra]] = []
         self._tie = itertools.count()
         self._ready: deque[int] = deque()
-        self._mapping: deque[Mapping] = deque()
         self._downstream: dict[int, list[int]] = {}
         self._counts: dict[int, int] = {}
-        self._pool: futures.Executor | None = None
-        self._flying: dict[futures.Future[Ended], tuple[int, list[Call]]] = {}
-        self._landed: SimpleQueue[futures.Future[Ended]] = SimpleQueue()
+        self._uses: list[int] | None = None if board.setup.keeps_values else [*board.plan.uses]
+        self._flights = Flights(board, pool)
 
-    def run(self, pool: futures.Executor | None) -> None:
-        """Run every task, in this thread if *pool* is None."""
-        self._pool = pool
+    def run(self) -> None:
+        """Run every task."""
         token = enter(self.board.setup.frame)
         try:
             self._tell_of_preset()
-            if pool is None:
+            if self._flights.pool is None:
                 self._sweep()
-            left = [n for n in self.board.plan.order if self.board.ended[n] in (WAITING, HELD)]
+            left = [n for n in self.board.plan.order if self.board.ended[n] in {WAITING, HELD}]
             if left:
                 self._drive(left)
         finally:
-            for future in self._flying:
-                future.cancel()
+            self._flights.close()
             leave(token)
 
     def _tell_of_preset(self) -> None:
@@ -85,32 +85,37 @@ class Driver:
 
     # in process, in order
 
-    def _sweep(self) -> None:
+    def _sweep(self) -> None:  # noqa: C901 - the hot loop, where a call costs as much as all that it would hide
         """Run the plan in its order; what has to wait for a time is left, with all that depends on it."""
         board, plan, setup = self.board, self.board.plan, self.board.setup
         ended, values, inputs, keys = board.ended, board.values, plan.inputs, plan.keys
         functions, plain, frame = plan.functions, plan.plain, setup.frame
-        straight = not setup.watched and not setup.wrapped and setup.result is None
+        straight = not (setup.watched or setup.wrapped or setup.result is not None or setup.task_contexts or self._uses)
         for number in plan.order:
             if ended[number]:
                 continue
             if not (straight and plain[number]) or (self._odd and not board.is_clean_above(number)):
-                self._take(number)
+                if not board.is_waiting_above(number):
+                    self._begin(number)
+                    self._odd = self._odd or ended[number] == HELD or bool(board.maps)
                 continue
             enter(TaskFrame(frame, board, number))
             try:
                 positions = inputs[number]
                 if keys[number] is not None:
-                    values[number] = self._call_by_name(number)
+                    value = self._call_by_name(number)
                 elif not positions:
-                    values[number] = functions[number]()
+                    value = functions[number]()
                 elif len(positions) == 1:
-                    values[number] = functions[number](values[positions[0]])
+                    value = functions[number](values[positions[0]])
                 else:
-                    values[number] = functions[number](*[values[position] for position in positions])
+                    value = functions[number](*[values[position] for position in positions])
+                if isinstance(value, Task):
+                    raise task_returned(plan.tasks[number].name, value)  # noqa: TRY301 - a failure like the body's own
             except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
                 self._settle(number, None, 1, state_of(error))
             else:
+                values[number] = value
                 ended[number] = CLEAN
 
     def _call_by_name(self, number: int) -> Any:
@@ -118,92 +123,77 @@ class Driver:
         given = [self.board.values[position] for position in plan.inputs[number]]
         return plan.functions[number](**dict(zip(plan.keys[number] or (), given, strict=True)))
 
-    def _take(self, number: int) -> None:
-        """Begin a task of the sweep, or hold it if something it waits for has not ended."""
-        if self.board.is_waiting_above(number):
-            self.board.ended[number] = HELD
-        else:
-            self._begin(number)
-
     # by counting
 
     def _drive(self, left: list[int]) -> None:
         self._downstream, self._counts = self.board.plan.downstream(left)
-        begun = set(self._maps) | {number for _, _, number, *_ in self._held}
-        self._ready.extend(number for number in left if not self._counts[number] and number not in begun)
-        while self._ready or self._mapping or self._flying or self._held:
+        self._ready.extend(n for n in left if not self._counts[n] and self.board.ended[n] == WAITING)
+        while self._is_busy() or self._resumed():
             self._release_due()
-            while self._ready and len(self._flying) < _WINDOW:
+            while self._ready and self._flights.has_room():
                 self._begin(self._ready.popleft())
             self._feed_mapped()
-            if self._flying:
+            if self._flights:
                 self._land()
-            elif self._held and not self._ready and not self._mapping:
+            elif self._held and not self._ready and self._maps.deepest() is None:
                 clock.sleep(self._until_due())
+        for mapping in self.board.maps.values():  # of which a child is paused
+            self.board.states[mapping.number] = mapping.state()
+
+    def _is_busy(self) -> bool:
+        return bool(self._ready or self._flights or self._held) or self._maps.deepest() is not None
 
     def _release_due(self) -> None:
         while self._held and self._until_due() <= 0:
-            _, _, number, child, attempt, loop = heapq.heappop(self._held)
-            self._attempt(number, child, attempt, loop)
+            _, _, number, child, attempt, extra = heapq.heappop(self._held)
+            self._attempt(number, child, attempt, extra)
 
     def _until_due(self) -> float:
         """Return the seconds until the first of the held attempts is due."""
         return (self._held[0][0] - clock.now()).total_seconds()
 
+    def _resumed(self) -> bool:
+        """Ask of each paused task whether it may go on; return whether one may."""
+        approve = self.board.setup.approve
+        asked, self._paused = self._paused, []
+        for number, child, attempt, extra in asked:
+            if approve is not None and approve(self.board.task_run(number, child, attempt).name):
+                self._attempt(number, child, max(attempt, 1), extra)
+            else:
+                self._paused.append((number, child, attempt, extra))
+        return len(self._paused) < len(asked)
+
     def _land(self) -> None:
         """Wait for a call to come back, or for an attempt to be due, and take up all that is there."""
-        try:
-            future = self._landed.get(timeout=max(self._until_due(), 0) if self._held else None)
-        except Empty:
-            return
-        self._take_up(future)
-        while not self._landed.empty():
-            self._take_up(self._landed.get())
-
-    def _take_up(self, future: "futures.Future[Ended]") -> None:
-        number, calls = self._flying.pop(future)
-        try:
-            ended = future.result()
-        except Exception as error:  # noqa: BLE001 - a pool's or a user's: whatever could not be brought back
-            self._lose(number, calls, error)
-            return
-        for record in ended.records:
-            logger = logging.getLogger(record.name)
-            if logger.isEnabledFor(record.levelno):  # what a worker let pass may be below the level that holds here
-                logger.handle(record)
-        mapping = self._maps.get(number)
-        if mapping is not None:
-            mapping.seconds_each = ended.seconds / len(calls)
-        self._settle_all(number, calls, ended)
-
-    def _lose(self, number: int, calls: list[Call], error: Exception) -> None:
-        """Fail the call that its pool could not bring back; calls lost together are made again, each alone."""
-        if len(calls) > 1:
-            for call in calls:
-                self._hand_over(number, [call])
-            return
-        lost = unreadable(self.board.plan.tasks[number].name, error)
-        self._settle_all(number, calls, Ended([None], {0: lost}))
+        for number, calls, ended in self._flights.land(max(self._until_due(), 0) if self._held else None):
+            mapping = self.board.maps.get(number)
+            if mapping is not None:
+                mapping.seconds_each = ended.seconds / len(calls)
+            self._settle_all(number, calls, ended)
 
     # one task
 
     def _begin(self, number: int) -> None:
         """Run a task for which all it waits for has ended, unless it is skipped or its trigger refuses."""
-        plan = self.board.plan
-        if any(mark & MAPPED for mark in (*(plan.marks[number] or ()), *(plan.after_marks[number] or ()))):
+        board = self.board
+        if board.plan.is_mapped(number):
             self._begin_mapped(number)
             return
-        why = refused(self.board, number, None)
+        board.ended[number] = HELD
+        known = board.states.get(number)
+        why = refused(board, number, None)
         if why is not None:
             self._settle(number, None, 0, why)
+        elif isinstance(known, Scheduled) and known.start_time is not None and known.start_time > clock.now():
+            self._hold(number, None, getattr(known, "run_count", 0) + 1, known, board.added(number))
         else:
-            self._attempt(number, None, 1)
+            self._attempt(number, None, getattr(known, "run_count", 0) + 1, board.added(number))
 
-    def _attempt(self, number: int, child: int | None, attempt: int, loop: Loop = None) -> None:
+    def _attempt(self, number: int, child: int | None, attempt: int, extra: Extra = None) -> None:
         """Run the body of a task or child, here or in the pool."""
-        mapping = self._maps.get(number)
+        mapping = self.board.maps.get(number)
         args = mapping.inputs(child) if mapping is not None and child is not None else self._arguments(number)
-        self._submit(number, [(args, child, attempt, loop)])
+        self._submit(number, [(args, child, attempt, extra)])
 
     def _arguments(self, number: int) -> tuple[Any, ...]:
         board, plan = self.board, self.board.plan
@@ -212,139 +202,181 @@ class Driver:
         return tuple([passed(board, other, mark, {}) for other, mark in plan.marked_inputs(number)])
 
     def _submit(self, number: int, calls: list[Call]) -> None:
-        if self.board.setup.watched or self.board.plan.tasks[number].options.state_handlers:
-            calls = [call for call in calls if self._is_started(number, call)]
-        if calls:
+        board, options = self.board, self.board.plan.tasks[number].options
+        if options.straight and not board.setup.watched:
             self._hand_over(number, calls)
+            return
+        prepared = [ready for call in calls if (ready := self._prepared(number, call)) is not None]
+        if prepared:
+            self._hand_over(number, prepared)
 
-    def _is_started(self, number: int, call: Call) -> bool:
-        """Move a call to Running; whatever else a handler or a policy makes of that is how it ended."""
-        _, child, attempt, loop = call
-        before, running = self._before(number, child), Running("Starting task run.")
-        state = moved(self.board, number, child, attempt, before, running)
-        if not state.is_running():
-            self._conclude(number, child, attempt, state, loop)
-        return state.is_running()
+    def _prepared(self, number: int, call: Call) -> "Call | None":
+        """Move a call to Running; return it with the name of its run, or None if it has ended before it began."""
+        named = self._named(number, call) if not self.board.plan.tasks[number].options.straight else call
+        _, child, attempt, extra = call
+        if isinstance(named, State):
+            self._settle(number, child, 0, named, extra)
+            return None
+        running = Running("Starting task run.")
+        state = moved(self.board, number, child, attempt, self._before(number, child), running)
+        if not state.is_running():  # what else a handler or a policy made of it
+            self._conclude(number, child, attempt, state, extra)
+            return None
+        return named
+
+    def _named(self, number: int, call: Call) -> "Call | State":
+        """Return a call with the name of its run, or the state of one whose value is there already."""
+        board, template, extra = self.board, self.board.plan.tasks[number].options.task_run_name, call[3]
+        args, child, attempt, _ = call
+        work = self._flights.work(number)
+        if template is not None:
+            token = enter(TaskFrame(board.setup.frame, board, number, child, attempt, extra))
+            try:
+                name = filled(template, work.inputs(call), f"task_run_name of task {work.task_name!r}")
+            except errors.TaskError as error:
+                return state_of(error)
+            finally:
+                leave(token)
+            board.names[number, child] = name
+            call = args, child, attempt, {**(extra or {}), "task_run_name": name}
+        return (None if work.looks else work.look_up(board.setup.frame, call)) or call
 
     def _hand_over(self, number: int, calls: list[Call]) -> None:
-        work = self._work(number)
-        if self._pool is None:
-            self._settle_all(number, calls, work(calls))
-            return
-        future = self._pool.submit(work, calls)
-        self._flying[future] = number, calls
-        future.add_done_callback(self._landed.put)
-
-    def _work(self, number: int) -> Work:
-        work = self._works.get(number)
-        if work is None:
-            plan, setup, task = self.board.plan, self.board.setup, self.board.plan.tasks[number]
-            work = self._works[number] = Work(
-                plan.functions[number],
-                plan.keys[number],
-                self.board.identify(number),
-                setup.run,
-                setup.values,
-                names=task.signature.names,
-                result=setup.result_of(task),
-                wrapped=setup.wrapped,
-                remote=setup.remote,
-            )
-        return work
+        ended = self._flights.hand_over(number, calls)
+        if ended is not None:
+            self._settle_all(number, calls, ended)
 
     def _before(self, number: int, child: int | None) -> State:
-        mapping = self._maps.get(number)
+        mapping = self.board.maps.get(number)
         known = self.board.states.get(number) if mapping is None or child is None else mapping.children.odd.get(child)
         return known if isinstance(known, Scheduled) else Pending()
 
     # mapped tasks
 
     def _begin_mapped(self, number: int) -> None:
-        begun = begin_mapping(self.board, number)
-        if isinstance(begun, State):
-            self._settle(number, None, 0, begun)
+        known = self.board.states.get(number)
+        root = self._maps.begin(number)
+        if isinstance(root, State):
+            self._settle(number, None, 0, root)
             return
-        ready = Mapped("Ready to be mapped.", n_map_states=begun.width)
+        ready = Mapped("Ready to be mapped.", n_map_states=root.width)
         state = handled(self.board, number, None, 1, Pending(), ready)
         if not state.is_mapped():
+            del self.board.maps[number]
             self._conclude(number, None, 0, committed(self.board, number, None, 1, Pending(), state))
             return
-        self._maps[number] = begun
-        if not begun.width:
-            self._end_mapped(begun)
-        elif self._pool is None:
-            self._map_here(begun)
+        chain = self._maps.follow(root)
+        if isinstance(known, Mapped):  # children that ended in an earlier run stay as they ended
+            for child, state in enumerate(known.map_states[: root.width]):
+                if state.is_terminal():
+                    self._end_child(number, child, state)
+        if not root.width:
+            self._end_mapped(root)
+        elif root.left == root.width and self._goes_straight(chain):
+            self._map_straight(chain)
+        elif root.left:
+            self._maps.queue(root)
+            if self._flights.pool is None:
+                self._feed_mapped()
+
+    def _goes_straight(self, chain: list[Mapping]) -> bool:
+        """Return whether the children of these mappings may be called with nothing between."""
+        setup, plan = self.board.setup, self.board.plan
+        if self._flights.pool is not None or setup.watched or setup.wrapped or setup.task_contexts:
+            return False
+        tasks = [plan.tasks[mapping.number] for mapping in chain]
+        return all(
+            t.options.straight and not t.signature.is_async and setup.result_of(t) is None for t in tasks
+        ) and all(mapping.clean for mapping in chain)
+
+    def _map_straight(self, chain: list[Mapping]) -> None:
+        """Call the functions once per child with nothing between; a child that raises takes the long way."""
+        below = self.board.setup.frame
+        stages = [(mapping, TaskFrame(below, self.board, mapping.number, 0)) for mapping in chain]
+        for mapping in chain:
+            mapping.left += 1  # none ends before the loops have
+        token = enter(below)
+        if len(chain) == 1:
+            self._call_straight(*stages[0], range(chain[0].width))
         else:
-            self._mapping.append(begun)
+            for child in range(chain[0].width):
+                for mapping, frame in stages:
+                    if child < mapping.width:
+                        self._call_straight(mapping, frame, (child,))
+                self._maps.let_go(chain, child)
+        leave(token)
+        for mapping in chain:
+            mapping.left -= 1
+            mapping.take(mapping.width)
+            if not mapping.left:
+                self._end_mapped(mapping)
+            elif mapping.above:
+                mapping.wait()
 
-    def _map_here(self, mapping: Mapping) -> None:
-        setup, task = self.board.setup, self.board.plan.tasks[mapping.number]
-        watched = setup.watched or setup.wrapped or task.options.state_handlers or setup.result_of(task) is not None
-        if mapping.clean and not watched:
-            self._map_straight(mapping)
-            return
-        for child in range(mapping.width):
-            calls = self._calls(mapping, child)
-            if calls:
-                self._submit(mapping.number, calls)
-
-    def _map_straight(self, mapping: Mapping) -> None:
-        """Call the function once per child with nothing between; a child that raises takes the long way."""
+    def _call_straight(self, mapping: Mapping, frame: TaskFrame, children: Iterable[int]) -> None:
         plan, number = self.board.plan, mapping.number
         function, keys = plan.functions[number], plan.keys[number]
-        values, pending, done = mapping.values, mapping.pending, 0
-        frame = TaskFrame(self.board.setup.frame, self.board, number, 0)
+        values, pending, above, done = mapping.values, mapping.pending, mapping.above, 0
         only = mapping.arguments[0] if keys is None and mapping.mapped == [True] else None
         enter(frame)
-        for child in range(mapping.width):
+        for child in children:
+            if above and not mapping.is_clean_above(child):
+                self._start(mapping, child)
+                continue
             frame.at_child(child)
             try:
                 if only is not None:
-                    values[child] = function(only[child])
+                    value = function(only[child])
                 elif keys is None:
-                    values[child] = function(*mapping.inputs(child))
+                    value = function(*mapping.inputs(child))
                 else:
-                    values[child] = function(**dict(zip(keys, mapping.inputs(child), strict=True)))
+                    value = function(**dict(zip(keys, mapping.inputs(child), strict=True)))
+                if isinstance(value, Task):
+                    raise task_returned(plan.tasks[number].name, value)  # noqa: TRY301 - as in the sweep
             except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
-                mapping.left += 1  # the mapping does not end before the loop has
                 self._settle(number, child, 1, state_of(error))
-                mapping.left -= 1
             else:
+                values[child] = value
                 pending[child] = 0
                 done += 1
         mapping.left -= done
-        if not mapping.left:
-            self._end_mapped(mapping)
+
+    def _start(self, mapping: Mapping, child: int) -> None:
+        """Start a child unless one above it has not ended."""
+        calls = [] if mapping.is_waiting_above(child) else self._calls(mapping, child)
+        if calls:
+            self._submit(mapping.number, calls)
 
     def _calls(self, mapping: Mapping, child: int) -> list[Call]:
-        """Return the call of a child, none if it is skipped or its trigger refuses."""
-        why = None if mapping.clean else refused(self.board, mapping.number, child, mapping.origins)
+        """Return the call of a child, none if it is skipped, its trigger refuses, or it has ended before."""
+        if not mapping.pending[child]:
+            return []
+        why = None if mapping.is_clean_above(child) else refused(self.board, mapping.number, child, mapping.origins)
         if why is None:
-            return [(mapping.inputs(child), child, 1, None)]
+            return [(mapping.inputs(child), child, 1, self.board.added(mapping.number))]
         self._settle(mapping.number, child, 0, why)
         return []
 
     def _feed_mapped(self) -> None:
         """Submit children of mapped tasks in batches, as long as there is room."""
-        while self._mapping and len(self._flying) < _WINDOW:
-            mapping = self._mapping[0]
-            batch = range(mapping.next, min(mapping.next + self._batch_size(mapping), mapping.width))
-            mapping.next = batch.stop
-            if mapping.next == mapping.width:
-                self._mapping.popleft()
-            calls = [call for child in batch for call in self._calls(mapping, child)]
+        while self._flights.has_room():
+            mapping = self._maps.deepest()
+            if mapping is None:
+                return
+            calls = [call for child in mapping.take(self._batch_size(mapping)) for call in self._calls(mapping, child)]
             if calls:
                 self._submit(mapping.number, calls)
 
     def _batch_size(self, mapping: Mapping) -> int:
         """Return how many children travel together to a remote pool: one, until their time was measured."""
-        if mapping.seconds_each is None or not self.board.setup.remote:
+        has_timeout = self.board.plan.tasks[mapping.number].options.timeout is not None
+        if mapping.seconds_each is None or not self.board.setup.remote or has_timeout:
             return 1
-        fair = max(1, (mapping.width - mapping.next) // 16)
+        fair = max(1, mapping.waiting() // 16)
         return min(fair, max(1, int(_BATCH_SECONDS / max(mapping.seconds_each, 1e-7))))
 
     def _end_mapped(self, mapping: Mapping) -> None:
-        del self._maps[mapping.number]
+        del self.board.maps[mapping.number]
         state = committed(self.board, mapping.number, None, 1, Pending(), mapping.state())
         clean = mapping.is_clean() and isinstance(state, Mapped)
         self._finish(mapping.number, state, CLEAN if clean else ODD)
@@ -352,23 +384,26 @@ class Driver:
     # after a task
 
     def _settle_all(self, number: int, calls: list[Call], ended: Ended) -> None:
-        for position, (_, child, attempt, loop) in enumerate(calls):
+        for position, (_, child, attempt, extra) in enumerate(calls):
             state = ended.states.get(position) or Success(SUCCEEDED, ended.values[position])
-            self._settle(number, child, attempt, state, loop)
+            self._settle(number, child, attempt, state, extra)
 
-    def _settle(self, number: int, child: int | None, attempt: int, state: State, loop: Loop = None) -> None:
+    def _settle(self, number: int, child: int | None, attempt: int, state: State, extra: Extra = None) -> None:
         """Take up how an attempt ended, once all have had their say.
 
-        Attempt 0 stands for none: the task was refused before its first.
+        Attempt 0 stands for none: the task was refused, or its result was there, before its first.
         """
-        self._conclude(number, child, attempt, self._agreed(number, child, attempt, state), loop)
+        self._conclude(number, child, attempt, self._agreed(number, child, attempt, state), extra)
 
-    def _conclude(self, number: int, child: int | None, attempt: int, state: State, loop: Loop = None) -> None:
+    def _conclude(self, number: int, child: int | None, attempt: int, state: State, extra: Extra = None) -> None:
         """Hold what is to be tried again, in the same round of its loop, or to go into the next; end the rest."""
         if isinstance(state, Looped):
-            self._hold(number, child, 1, state, (state.loop_count + 1, state.result))
-        elif isinstance(state, Scheduled) and not isinstance(state, Paused):
-            self._hold(number, child, attempt + isinstance(state, Retrying), state, loop)
+            looped = {"task_loop_count": state.loop_count + 1, "task_loop_result": state.result}
+            self._hold(number, child, 1, state, {**(extra or {}), **looped})
+        elif isinstance(state, Paused):
+            self._pause(number, child, attempt, state, {**(extra or {}), "resume": True})
+        elif isinstance(state, Scheduled):
+            self._hold(number, child, attempt + isinstance(state, Retrying), state, extra)
         elif child is not None:
             self._end_child(number, child, state)
         else:
@@ -377,46 +412,39 @@ class Driver:
     def _agreed(self, number: int, child: int | None, attempt: int, state: State) -> State:
         """Return the state that an attempt ends in; a failure with retries left is committed as Retrying only."""
         old: State = Running() if attempt else Pending()
-        state = handled(self.board, number, child, attempt, old, self._timed(number, attempt, state))
-        again = self._retrying(number, attempt, state) if isinstance(state, Failed) else None
+        options = self.board.plan.tasks[number].options
+        state = handled(self.board, number, child, attempt, old, retries.timed(options, attempt, state))
+        again = retries.retrying(options, attempt, state) if isinstance(state, Failed) else None
         if again is not None:
             state = handled(self.board, number, child, attempt, state, again)
         return committed(self.board, number, child, attempt, old, state)
 
-    def _timed(self, number: int, attempt: int, state: State) -> State:
-        """Give a Retrying state that a signal made what only the driver knows: the attempt, and when."""
-        if isinstance(state, Retrying):
-            state.run_count = attempt
-            delay = self.board.plan.tasks[number].options.retry_delay
-            if delay is not None and state.start_time is not None and state.start_time <= clock.now():
-                state.start_time = clock.now() + delay
-        return state
-
-    def _retrying(self, number: int, attempt: int, state: State) -> Retrying | None:
-        """Return the state to retry in, or None if this failure is final."""
-        options = self.board.plan.tasks[number].options
-        if not attempt or attempt > options.max_retries or (state.context or {}).get("final"):
-            return None
-        if options.retry_on and state.result is not None and not isinstance(state.result, options.retry_on):
-            return None
-        message = f"Retrying Task (after attempt {attempt} of {options.max_retries + 1})"
-        start_time = clock.now() + (options.retry_delay or timedelta())
-        return Retrying(message, state.result, run_count=attempt, start_time=start_time, context=state.context)
-
-    def _hold(self, number: int, child: int | None, attempt: int, state: State, loop: Loop = None) -> None:
+    def _hold(self, number: int, child: int | None, attempt: int, state: State, extra: Extra = None) -> None:
         """Let an attempt wait for the time that its state names; the next round of a loop need not wait."""
+        self._keep(number, child, state)
+        due = state.start_time if isinstance(state, Scheduled) else None
+        heapq.heappush(self._held, (due or clock.now(), next(self._tie), number, child, attempt, extra))
+
+    def _pause(self, number: int, child: int | None, attempt: int, state: Paused, extra: Extra) -> None:
+        """Let a task wait for the time it names, or for somebody's approval."""
+        if state.start_time is not None:
+            self._hold(number, child, max(attempt, 1), state, extra)
+            return
+        self._keep(number, child, state)
+        self._paused.append((number, child, attempt, extra))
+
+    def _keep(self, number: int, child: int | None, state: State) -> None:
         self._odd = True
         self.board.ended[number] = HELD
         if child is None:
             self.board.states[number] = state
         else:
-            self._maps[number].children.odd[child] = state
-        due = state.start_time if isinstance(state, Scheduled) else None
-        heapq.heappush(self._held, (due or clock.now(), next(self._tie), number, child, attempt, loop))
+            self.board.maps[number].children.odd[child] = state
 
     def _end_child(self, number: int, child: int, state: State) -> None:
-        mapping = self._maps[number]
+        mapping = self.board.maps[number]
         mapping.end(child, state)
+        self._maps.release(mapping, child)
         if not mapping.left:
             self._end_mapped(mapping)
 
@@ -424,15 +452,18 @@ class Driver:
         """Take up the terminal state of a task and make ready what waited for it."""
         board = self.board
         board.values[number] = state.result
-        board.ended[number] = WAITING if isinstance(state, Paused) else how
+        board.ended[number] = how
         self._odd = self._odd or how == ODD
         if type(state) is Success and how == CLEAN:
             board.states.pop(number, None)
         else:
             board.states[number] = state
-        if isinstance(state, Paused):
-            return
         for other in self._downstream.get(number, ()):
             self._counts[other] -= 1
-            if not self._counts[other]:
+            if not self._counts[other] and board.ended[other] == WAITING:
                 self._ready.append(other)
+        if self._uses is not None:
+            for other in board.plan.upstream(number):
+                self._uses[other] -= 1
+                if not self._uses[other]:
+                    board.let_go(other)

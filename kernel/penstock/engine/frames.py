@@ -17,7 +17,8 @@ def _logger(_frame: Frame) -> Any:
 
 def _day(offset: int, *, dashes: bool = True) -> Callable[[Frame], str]:
     def find(frame: Frame) -> str:
-        day: datetime = frame.find("date") + timedelta(days=offset)
+        date = frame.find("date")
+        day = (datetime.fromisoformat(date) if isinstance(date, str) else date) + timedelta(days=offset)
         return f"{day:%Y-%m-%d}" if dashes else f"{day:%Y%m%d}"
 
     return find
@@ -64,7 +65,7 @@ class Identity(Protocol):
 class TaskFrame(Frame):
     """The frame of one task run. Cheap to make, since most tasks ask their context for nothing."""
 
-    __slots__ = ("_found", "attempt", "identity", "loop", "map_index", "number")
+    __slots__ = ("_found", "attempt", "extra", "identity", "map_index", "number")
 
     def __init__(
         self,
@@ -73,16 +74,16 @@ class TaskFrame(Frame):
         number: int,
         map_index: int | None = None,
         attempt: int = 1,
-        loop: tuple[int, Any] | None = None,
+        extra: dict[str, Any] | None = None,
     ) -> None:
-        """Stand for attempt *attempt* of task *number*; *loop* is the round and the result of the one before."""
+        """Stand for attempt *attempt* of task *number*; *extra* is what this call adds to the context."""
         self.below: Frame | None = below
         self.lazy: Mapping[str, Callable[[Frame], Any]] | None = _TASK_LAZY
         self.identity: Identity = identity
         self.number: int = number
         self.map_index: int | None = map_index
         self.attempt: int = attempt
-        self.loop: tuple[int, Any] | None = loop
+        self.extra: dict[str, Any] | None = extra
         self._found: dict[str, Any] | None = None
 
     @property
@@ -99,8 +100,8 @@ class TaskFrame(Frame):
                 "map_index": self.map_index,
                 "task_run_count": self.attempt,
             }
-            if self.loop is not None:
-                self._found["task_loop_count"], self._found["task_loop_result"] = self.loop
+            if self.extra is not None:
+                self._found.update(self.extra)
         return self._found
 
     def at_child(self, map_index: int) -> None:

@@ -5,10 +5,11 @@ flow stand behind the last task. So a call's arguments are gathered without look
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from penstock import errors
-from penstock.edges import Binding
+from penstock.edges import MAPPED, Binding
 from penstock.tasks import Task
 
 
@@ -21,19 +22,6 @@ class Plan:
     * `marks`: how inputs pass, None where plainly; `plain`: whether the engine's short way may be taken.
     """
 
-    __slots__ = (
-        "after",
-        "after_marks",
-        "constants",
-        "functions",
-        "inputs",
-        "keys",
-        "marks",
-        "order",
-        "plain",
-        "tasks",
-    )
-
     def __init__(self, bindings: Mapping[Task, Binding | None]) -> None:
         """Compile the tasks of a flow with their bindings; raises CycleError naming a cycle."""
         self.tasks: list[Task] = list(bindings)
@@ -45,7 +33,7 @@ class Plan:
         self.after: list[tuple[int, ...]] = [()] * count
         self.marks: list[tuple[int, ...] | None] = [None] * count
         self.after_marks: list[tuple[int, ...] | None] = [None] * count
-        self.plain: bytearray = bytearray(task.options.plain for task in self.tasks)
+        self.plain: bytearray = bytearray([t.options.plain and not t.signature.is_async for t in self.tasks])
         sorted_already = self._number(bindings)
         self.order: Sequence[int] = range(count) if sorted_already else self._sort()
 
@@ -77,6 +65,35 @@ class Plan:
                 self.after_marks[number] = binding.after_marks
                 self.plain[number] = False
         return in_order
+
+    @cached_property
+    def mapped_over(self) -> dict[int, list[int]]:
+        """For each mapped task the mapped tasks that wait for nothing of it but each child for one of its children."""
+        found: dict[int, list[int]] = {}
+        for number, marks in enumerate(self.marks):
+            if marks is None or not self.is_mapped(number):
+                continue
+            ends = [
+                *zip(self.inputs[number], marks, strict=True),
+                *zip(self.after[number], self.after_marks[number] or (0,) * len(self.after[number]), strict=True),
+            ]
+            for other in {position for position, _ in ends if position < len(self.tasks) and self.is_mapped(position)}:
+                if all(mark == MAPPED for position, mark in ends if position == other):
+                    found.setdefault(other, []).append(number)
+        return found
+
+    @cached_property
+    def uses(self) -> list[int]:
+        """How many tasks wait for each."""
+        counted = [0] * len(self.tasks)
+        for number in range(len(self.tasks)):
+            for other in self.upstream(number):
+                counted[other] += 1
+        return counted
+
+    def is_mapped(self, number: int) -> bool:
+        """Return whether task *number* runs once for each item of an input."""
+        return any(mark & MAPPED for mark in (*(self.marks[number] or ()), *(self.after_marks[number] or ())))
 
     def upstream(self, number: int) -> set[int]:
         """Return the numbers of the tasks that task *number* waits for."""

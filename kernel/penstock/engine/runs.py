@@ -32,10 +32,11 @@ class FlowRun:
 class TaskRun:
     """One run of a task or of a mapped child: its flow run, the task's slug and name, and the attempt, from 1.
 
-    `name` is what people see, with the index for a child: `measure[3]`.
+    `name` is what people see: what the task's `task_run_name` gave, or its name, with the index for a child:
+    `measure[3]`.
     """
 
-    __slots__ = ("attempt", "flow_run", "map_index", "slug", "tags", "task_name")
+    __slots__ = ("_name", "attempt", "flow_run", "map_index", "slug", "tags", "task_name")
 
     def __init__(
         self,
@@ -45,8 +46,10 @@ class TaskRun:
         tags: frozenset[str],
         map_index: int | None,
         attempt: int = 1,
+        name: str | None = None,
     ) -> None:
         """Make a task run."""
+        self._name = name
         self.flow_run: FlowRun = flow_run
         self.task_name: str = task_name
         self.slug: str = slug
@@ -56,7 +59,9 @@ class TaskRun:
 
     @property
     def name(self) -> str:
-        """The task's name, with the index of a mapped child."""
+        """The name it was given, or the task's, with the index of a mapped child."""
+        if self._name is not None:
+            return self._name
         return self.task_name if self.map_index is None else f"{self.task_name}[{self.map_index}]"
 
     def __repr__(self) -> str:

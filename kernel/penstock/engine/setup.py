@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from penstock import errors
 from penstock.context import Frame
+from penstock.engine.caching import Cache
 from penstock.engine.runs import FlowRun
+from penstock.engine.work import Around
 from penstock.tasks import Task
 
 if TYPE_CHECKING:
@@ -15,7 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Setup:
-    """The surroundings of a run: its context, who watches it, and where its results go."""
+    """The surroundings of a run: its context, who watches it, and where its results go.
+
+    `approve` is asked with the name of a task that was paused whether it may go on; without *keeps_values* the value
+    of a task is let go once all that take it have ended.
+    """
 
     run: FlowRun
     frame: Frame
@@ -27,6 +35,9 @@ class Setup:
     remote: bool = False
     result: "Result | None" = None
     checkpointing: bool = True
+    task_contexts: Mapping[Task, Mapping[str, Any]] | None = None
+    approve: Callable[[str], bool] | None = None
+    keeps_values: bool = True
     watched: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -35,8 +46,40 @@ class Setup:
         if not self.checkpointing:
             self.result = None
 
+    def around(self, task: Task) -> Around:
+        """Return what is done around the body of *task*."""
+        options = task.options
+        result = self.result_of(task)
+        looks = options.cache_for is not None or (options.target is not None and self.checkpointing)
+        if looks and result is None:
+            result = _files() if self.checkpointing and options.checkpoint is not False else None
+            result = result or _memory()
+        cached = None
+        if options.cache_for is not None and result is not None:
+            cached = Cache(options.cache_key or task.name, options.cache_for, options.cache_validator, result)
+        target = options.target if looks else None
+        return Around(result, target, cached, options.timeout, options.log_stdout, self.wrapped)
+
     def result_of(self, task: Task) -> "Result | None":
         """Return where the value of *task* is to be written, or None."""
         if not self.checkpointing or task.options.checkpoint is False:
             return None
         return task.options.result or self.result
+
+
+def _files() -> "Result | None":
+    """Return files on this machine's disk, which serve caches and targets if nothing else is configured."""
+    from penstock.results import Result
+
+    try:
+        return Result.resolve("local")
+    except errors.PluginError:
+        return None
+
+
+@cache
+def _memory() -> "Result":
+    """Return this process's memory, where no plugin knows files or nothing is to be written."""
+    from penstock.results import MemoryResult
+
+    return MemoryResult()

@@ -3,7 +3,7 @@
 from penstock import signals
 from penstock.context import enter, leave
 from penstock.engine.board import Board
-from penstock.engine.work import unreadable
+from penstock.engine.failures import unreadable
 from penstock.states import State
 
 

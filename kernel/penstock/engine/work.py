@@ -1,33 +1,38 @@
 """The work that an executor does: one task's body, run with its inputs, wherever the executor put it."""
 
+import asyncio
 import importlib
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
+from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from penstock import errors, signals
-from penstock.context import Frame, context, current, enter, leave
+from penstock import errors
+from penstock.context import Frame, current, enter, leave
+from penstock.engine import records
+from penstock.engine.caching import Cache
+from penstock.engine.failures import state_of
 from penstock.engine.frames import RUN_LAZY, TaskFrame
+from penstock.engine.printing import logged
 from penstock.engine.runs import FlowRun, TaskRun
-from penstock.states import Failed, Looped, State, Success
-from penstock.tasks import FunctionTask
+from penstock.engine.templates import filled, template_values
+from penstock.engine.timeouts import limited, out_of_time
+from penstock.states import Cached, Looped, State, Success
+from penstock.tasks import FunctionTask, Task
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from penstock.results import Result
+    from penstock.tasks.options import Template
 
-Loop: TypeAlias = "tuple[int, Any] | None"
-"""The round of a loop, from 1, and the result of the round before; None outside of loops."""
-Call: TypeAlias = "tuple[tuple[Any, ...], int | None, int, Loop]"
-"""Arguments, map index, attempt, and loop."""
+Extra: TypeAlias = "dict[str, Any] | None"
+"""What the context says in one call beside what it always says: the round of a loop, the name of the task run."""
+Call: TypeAlias = "tuple[tuple[Any, ...], int | None, int, Extra]"
+"""Arguments, map index, attempt, and what is added to the context."""
 
-_PACKAGE: Final = str(Path(__file__).parent.parent)
 SUCCEEDED: Final = "Task run succeeded."
 
 
@@ -46,22 +51,22 @@ class Ended:
     records: list[logging.LogRecord] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Around:
+    """What is done around a body: where its value goes, what may stand in for it, and what holds while it runs."""
+
+    result: "Result | None" = None
+    target: "Template | None" = None
+    cache: Cache | None = None
+    timeout: float | None = None
+    log_stdout: bool = False
+    wrapped: bool = False
+
+
 class Work:
     """One task's body with what it needs to run anywhere. Sent to a remote pool once, then called with inputs."""
 
-    __slots__ = (
-        "checkpoint",
-        "function",
-        "inner",
-        "keys",
-        "names",
-        "remote",
-        "run",
-        "slug",
-        "tags",
-        "task_name",
-        "wrapped",
-    )
+    __slots__ = ("around", "function", "inner", "keys", "looks", "names", "remote", "run", "slug", "tags", "task_name")
 
     def __init__(
         self,
@@ -70,13 +75,16 @@ class Work:
         identity: tuple[str, str, frozenset[str]],
         run: FlowRun,
         run_values: dict[str, Any],
+        around: Around,
         *,
         names: tuple[str, ...] = (),
-        result: "Result | None" = None,
-        wrapped: bool = False,
         remote: bool = False,
+        looks: bool = False,
     ) -> None:
-        """Hold *function*, whose inputs go by position unless *keys* name them; *result* keeps its values."""
+        """Hold *function*, whose inputs go by position unless *keys* name them.
+
+        With *looks* each call looks first whether its value is there already; else the driver has.
+        """
         self.function: Callable[..., Any] = function
         self.keys: tuple[str, ...] | None = keys
         self.names: tuple[str, ...] = keys or names
@@ -85,9 +93,9 @@ class Work:
         self.tags: frozenset[str] = identity[2]
         self.run: FlowRun = run
         self.inner: dict[str, Any] = run_values
-        self.checkpoint: Result | None = result
-        self.wrapped: bool = wrapped
+        self.around: Around = around
         self.remote: bool = remote
+        self.looks: bool = looks
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the slots, with the function by name where its module can be imported."""
@@ -108,55 +116,146 @@ class Work:
         begun = time.perf_counter()
         ended = Ended([None] * len(calls))
         below = Frame(dict(self.inner), current(), RUN_LAZY)
-        with _collected(ended.records) if self.remote else _in_place():
+        with records.collected(ended.records) if self.remote else nullcontext():
             for position, call in enumerate(calls):
-                state = self._run(below, *call)
-                ended.values[position] = state.result
-                if not is_plain(state):
-                    ended.states[position] = state
+                _note(ended, position, self._run(below, call))
         ended.seconds = time.perf_counter() - begun
         return ended
 
-    def _run(
-        self,
-        below: Frame,
-        args: tuple[Any, ...],
-        map_index: int | None,
-        attempt: int,
-        loop: tuple[int, Any] | None,
-    ) -> State:
-        token = enter(TaskFrame(below, self, 0, map_index, attempt, loop))
+    async def await_body(self, call: Call) -> Ended:
+        """Run the body, a coroutine function, once, on the event loop this is awaited on."""
+        ended = Ended([None])
+        below = Frame(dict(self.inner), current(), RUN_LAZY)
+        with self._inside(below, call):
+            try:
+                state = self._found(call) if self.looks else None
+                if state is None:
+                    value = await self._in_time(call)
+                    keeping = asyncio.to_thread(self._success, call, value) if self.around.result is not None else None
+                    state = self._success(call, value) if keeping is None else await keeping
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
+                state = _rounded(state_of(error), call)
+        _note(ended, 0, state)
+        return ended
+
+    def look_up(self, below: Frame, call: Call) -> State | None:
+        """Return the state of a call whose value is there already, at its target or in the cache."""
+        with self._inside(below, call):
+            try:
+                return self._found(call)
+            except Exception as error:  # noqa: BLE001 - a user's template or validator, or a damaged result
+                return state_of(error)
+
+    def _run(self, below: Frame, call: Call) -> State:
+        token = enter(TaskFrame(below, self, 0, *call[1:]))
         try:
-            value = self._wrapped(args, map_index, attempt) if self.wrapped else self._call(args)
-            return Success(SUCCEEDED, value) if self.checkpoint is None else self._written(value, args)
+            return (self._found(call) if self.looks else None) or self._success(call, self._value(call))
         except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
-            state = state_of(error)
-            if isinstance(state, Looped):
-                state.loop_count = loop[0] if loop is not None else state.loop_count
-                state.message = state.message or f"Round {state.loop_count} of the loop has ended."
-            return state
+            return _rounded(state_of(error), call)
         finally:
             leave(token)
 
-    def _call(self, args: tuple[Any, ...]) -> Any:
+    @contextmanager
+    def _inside(self, below: Frame, call: Call) -> Iterator[None]:
+        token = enter(TaskFrame(below, self, 0, *call[1:]))
+        try:
+            yield
+        finally:
+            leave(token)
+
+    def _value(self, call: Call) -> Any:
+        seconds = self.around.timeout
+        if seconds is None and not self.around.log_stdout:
+            return self._body(call)
+        with logged() if self.around.log_stdout else nullcontext():
+            return self._body(call) if seconds is None else limited(seconds, lambda: self._body(call))
+
+    async def _in_time(self, call: Call) -> Any:
+        """Return what the coroutine returns; raises OutOfTime if it does not within the task's timeout."""
+        with logged() if self.around.log_stdout else nullcontext():
+            seconds = self.around.timeout
+            if seconds is None:
+                return await self._body(call)
+            body = asyncio.ensure_future(self._body(call))
+            done, _ = await asyncio.wait([body], timeout=seconds)
+            if not done:
+                body.cancel()
+                done, _ = await asyncio.wait([body], timeout=0.2)
+                raise out_of_time(seconds, stopped=bool(done))
+            return body.result()
+
+    def _body(self, call: Call) -> Any:
+        args, map_index, attempt, _ = call
+        if self.around.wrapped:
+            from penstock.hooks import calls
+
+            wrapper = calls.task_wrapper()
+            if wrapper is not None:  # it may not be installed where this worker runs
+                run = TaskRun(self.run, self.task_name, self.slug, self.tags, map_index, attempt)
+                return wrapper(run, self.inputs(call), lambda: self._called(args))
+        return self._called(args)
+
+    def _called(self, args: tuple[Any, ...]) -> Any:
         return self.function(*args) if self.keys is None else self.function(**dict(zip(self.keys, args, strict=True)))
 
-    def _wrapped(self, args: tuple[Any, ...], map_index: int | None, attempt: int) -> Any:
-        from penstock.hooks import calls
+    def inputs(self, call: Call) -> dict[str, Any]:
+        """Return the inputs of a call by name."""
+        return dict(zip(self.names, call[0], strict=False))
 
-        wrapper = calls.task_wrapper()
-        if wrapper is None:  # not installed where this worker runs
-            return self._call(args)
-        run = TaskRun(self.run, self.task_name, self.slug, self.tags, map_index, attempt)
-        return wrapper(run, dict(zip(self.names, args, strict=False)), lambda: self._call(args))
+    def _found(self, call: Call) -> State | None:
+        """Return the state of a call whose value is there already, unless it is a later round of a loop."""
+        around = self.around
+        if (around.target is None and around.cache is None) or (call[3] and "task_loop_count" in call[3]):
+            return None
+        inputs = self.inputs(call)
+        if around.target is not None and around.result is not None:
+            address = self._target(inputs)
+            if around.result.has(address):
+                return Cached(f"Found at its target, {address}", around.result.read(address))
+        return around.cache.find(inputs) if around.cache is not None else None
 
-    def _written(self, value: Any, args: tuple[Any, ...]) -> State:
-        """Return Success with the location of *value*; it is not a success until its value can be read back."""
-        state = Success(SUCCEEDED, value)
-        if value is not None and self.checkpoint is not None:
-            inputs = dict(zip(self.names, args, strict=False))
-            state.location = self.checkpoint.write(value, **template_values(inputs))
-        return state
+    def _target(self, inputs: dict[str, Any]) -> str:
+        assert self.around.target is not None  # noqa: S101 - for the type checker: its callers have looked
+        return filled(self.around.target, inputs, f"target of task {self.task_name!r}")
+
+    def _success(self, call: Call, value: Any) -> State:
+        """Return Success, with the location of *value* if it is kept: no success before it can be read back."""
+        if isinstance(value, Task):
+            raise task_returned(self.task_name, value)
+        state: State = Success(SUCCEEDED, value)
+        around = self.around
+        if value is None or around.result is None:
+            return state
+        inputs = self.inputs(call)
+        if around.target is not None:
+            state.location = around.result.write_at(self._target(inputs), value)
+        else:
+            state.location = around.result.write(value, **template_values(inputs))
+        return around.cache.keep(state, inputs) if around.cache is not None else state
+
+
+def task_returned(name: str, value: Task) -> errors.TaskError:
+    """Return the error of a body that returned a task instead of a value."""
+    return errors.TaskError(
+        f"task {name!r} returned {value!r} instead of a value. Inside a task, call its function: {value.name}.run(...)"
+        "; to let the value of another task pass on, call that task in the flow"
+    )
+
+
+def _note(ended: Ended, position: int, state: State) -> None:
+    ended.values[position] = state.result
+    if not is_plain(state):
+        ended.states[position] = state
+
+
+def _rounded(state: State, call: Call) -> State:
+    """Return a state that a signal made, with the round of the loop if it is Looped."""
+    if isinstance(state, Looped):
+        state.loop_count = (call[3] or {}).get("task_loop_count", state.loop_count)
+        state.message = state.message or f"Round {state.loop_count} of the loop has ended."
+    return state
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +269,7 @@ class _Named:
     def of(cls, function: Callable[..., Any]) -> "_Named | None":
         module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
         loaded = sys.modules.get(module or "")
-        if loaded is None or getattr(loaded, "__spec__", None) is None or module == "__main__":
+        if loaded is None or not _is_importable(loaded.__name__):
             return None
         named = getattr(loaded, name, None)
         return cls(loaded.__name__, name) if isinstance(named, FunctionTask) and named.fn is function else None
@@ -180,99 +279,19 @@ class _Named:
         return found.fn
 
 
+def _is_importable(module: str) -> bool:
+    """Return whether another process with this one's path finds *module*; a script or a test may be there only here."""
+    path = None
+    for depth in range(module.count(".") + 1):
+        spec = PathFinder.find_spec(".".join(module.split(".")[: depth + 1]), path)
+        if spec is None:
+            return False
+        path = spec.submodule_search_locations
+    return True
+
+
 def _revive(state: dict[str, Any]) -> Work:
     work = Work.__new__(Work)
     for slot, value in state.items():
         setattr(work, slot, value.find() if isinstance(value, _Named) else value)
     return work
-
-
-def template_values(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a location template may name: the context, the parameters and the inputs."""
-    known = {key: context.get(key) for key in context.keys() - {"logger", "parameters", "config"}}
-    return {**known, **(context.get("parameters") or {}), **inputs}
-
-
-def state_of(error: BaseException) -> State:
-    """Return the state that an exception out of a task's body stands for; raises it again if it is not the body's."""
-    if isinstance(error, signals.ENDRUN):
-        error.state.context = {**(error.state.context or {}), "final": True}
-    if isinstance(error, signals.PenstockSignal):
-        return error.state
-    if isinstance(error, KeyboardInterrupt | GeneratorExit):
-        raise error
-    without_framework(error)
-    message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return Failed(message, error, context={"exception": describe(error)})
-
-
-def without_framework(error: BaseException) -> None:
-    """Cut the framework's own frames from the top of a traceback, down to the user's first."""
-    trace: TracebackType | None = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
-        trace = trace.tb_next
-    if trace is not None:
-        error.__traceback__ = trace
-
-
-def describe(error: BaseException) -> dict[str, Any]:
-    """Return an exception as metadata: type, message, and for each frame file, line and function; no source."""
-    frames = []
-    trace = error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        frames.append({"file": code.co_filename, "line": trace.tb_lineno, "function": code.co_name})
-        trace = trace.tb_next
-    return {"type": type(error).__name__, "message": str(error), "frames": frames}
-
-
-@contextmanager
-def _in_place() -> Iterator[None]:
-    yield
-
-
-@contextmanager
-def _collected(records: list[logging.LogRecord]) -> Iterator[None]:
-    """Collect what is logged under `penstock` inside the block, to be logged where the run is driven."""
-    logger = logging.getLogger("penstock")
-    handler: logging.Handler = _Collector(records)
-    propagate = logger.propagate
-    handlers = logger.handlers
-    logger.handlers, logger.propagate = [handler], False
-    try:
-        yield
-    finally:
-        logger.handlers, logger.propagate = handlers, propagate
-
-
-_STRUCTLOGS_OWN: Final = ("_logger", "_name")
-"""What marks a record whose message is structlog's dictionary; the one that travels is plain text."""
-
-
-class _Collector(logging.Handler):
-    """Keeps records in a form that can travel, with the task they come from."""
-
-    collects: Final = True
-    """Nothing else is to show these records: they are shown where the run is driven."""
-
-    def __init__(self, records: list[logging.LogRecord]) -> None:
-        super().__init__()
-        self._records = records
-
-    def emit(self, record: logging.LogRecord) -> None:
-        kept = {name: value for name, value in vars(record).items() if name not in _STRUCTLOGS_OWN}
-        travelling = logging.makeLogRecord({**kept, "args": None, "exc_info": None, "msg": _text(record)})
-        travelling.task_full_name = context.get("task_full_name")
-        self._records.append(travelling)
-
-
-def _text(record: logging.LogRecord) -> str:
-    event = record.msg.get("event") if isinstance(record.msg, dict) else None
-    return str(event) if event is not None else record.getMessage()
-
-
-def unreadable(task_name: str, error: BaseException) -> State:
-    """Return the state of a call whose pool could not run it, or could not bring back how it ended."""
-    message = f"{task_name} could not be run: {type(error).__name__}: {error}"
-    exception = error if isinstance(error, Exception) else errors.ExecutorError(message)
-    return Failed(message, exception, context={"exception": describe(exception)})

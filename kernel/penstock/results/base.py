@@ -59,9 +59,12 @@ class Result(Kind, ABC):
 
     def write(self, value: Any, /, **context: Any) -> Location:
         """Keep *value* at the address that the template gives for *context*; return where it is."""
+        return self.write_at(self.format(**context), value)
+
+    def write_at(self, address: str, value: Any, /) -> Location:
+        """Keep *value* at *address*; return where it is."""
         content = pack(self.serializer, value)
-        address = self.put(self.format(**context), content)
-        return Location(address, sha256(content).hexdigest(), len(content))
+        return Location(self.put(address, content), sha256(content).hexdigest(), len(content))
 
     def read(self, location: "str | Location") -> Any:
         """Return the value at *location*.
@@ -110,7 +113,11 @@ def pack(serializer: Serializer, value: Any) -> bytes:
     """Return header and body of *value*."""
     body = serializer.dumps(value)
     header = {"serializer": kinds.dump(serializer), "length": len(body), "sha256": sha256(body).hexdigest()}
-    return MAGIC + json.dumps(header, sort_keys=True).encode() + b"\n" + body
+    line = json.dumps(header, sort_keys=True).encode() + b"\n"
+    if len(line) > _LONGEST_HEADER:
+        message = f"The options of the serializer {serializer.type!r} take {len(line)} bytes; {_LONGEST_HEADER} fit"
+        raise errors.ResultError(f"{message} into the header of a result. Give it shorter ones")
+    return MAGIC + line + body
 
 
 def unpack(content: bytes, address: str, serializer: Serializer) -> Any:

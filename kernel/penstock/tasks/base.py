@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
@@ -12,9 +12,11 @@ from penstock.tasks.options import OPTION_NAMES, TaskOptions, make_options
 from penstock.tasks.signatures import Inputs
 
 if TYPE_CHECKING:
+    from penstock.cache_validators import CacheValidator
     from penstock.flow import Flow
     from penstock.results import Result
     from penstock.states import State
+    from penstock.tasks.options import Delay, Template
     from penstock.triggers import Trigger
 
 P = ParamSpec("P")
@@ -37,21 +39,36 @@ class Task:
         slug: str | None = None,
         tags: Iterable[str] | None = None,
         max_retries: int | None = None,
-        retry_delay: timedelta | float | None = None,
+        retry_delay: "Delay | Sequence[Delay] | Callable[[int], Delay] | None" = None,
         retry_on: type[BaseException] | Iterable[type[BaseException]] | None = None,
+        timeout: timedelta | float | None = None,
         trigger: "Trigger | None" = None,
         skip_on_upstream_skip: bool = True,
         state_handlers: "Iterable[Callable[[Task, State, State], State | None]] | None" = None,
         on_failure: "Callable[[Task, State], None] | None" = None,
         checkpoint: bool | None = None,
         result: "Result | None" = None,
+        target: "Template | None" = None,
+        cache_for: timedelta | float | None = None,
+        cache_validator: "CacheValidator | None" = None,
+        cache_key: str | None = None,
+        task_run_name: "Template | None" = None,
+        log_stdout: bool = False,
     ) -> None:
-        """Make a task.
+        """Make a task; times are timedeltas or seconds. Raises TaskError or TypeError for options that do not fit.
 
-        *name* is the class's name by default; *slug* names the task in its flow; *retry_delay* is in seconds or a
-        timedelta, with *max_retries* attempts after the first; *retry_on* limits retries to these exceptions;
-        *trigger* is one of `penstock.triggers`; *result* says where the value is kept, and `checkpoint=False` that
-        it is not. Raises TaskError or TypeError for options that do not fit.
+        * *name*: the class's name by default; *slug* names the task in its flow, *task_run_name* its runs: a template
+          (`"load {path}"`) or a function, filled from the inputs, the parameters and the context.
+        * *max_retries*: attempts after the first, each after *retry_delay*, which may be a list with one delay for
+          each, the last one for the rest, or a function of the attempt's number; *retry_on* limits them to these
+          exceptions.
+        * *timeout*: how long the body may take before the task ends as TimedOut.
+        * *trigger*: one of `penstock.triggers`.
+        * *result*: where the value is kept; `checkpoint=False` says that it is not. *target* is its address, a
+          template or a function: if there is a value already, the task ends as Cached with it.
+        * *cache_for*: how long a result serves later runs, where *cache_validator* accepts it (one of
+          `penstock.cache_validators`); tasks with one *cache_key* share their results.
+        * *log_stdout*: what the body prints is logged.
         """
         self.name: str = name or type(self).__name__
         around: Iterable[str] = context.get("tags", ())
@@ -62,12 +79,19 @@ class Task:
             max_retries=max_retries,
             retry_delay=retry_delay,
             retry_on=retry_on,
+            timeout=timeout,
             trigger=trigger,
             skip_on_upstream_skip=skip_on_upstream_skip,
             state_handlers=state_handlers,
             on_failure=on_failure,
             checkpoint=checkpoint,
             result=result,
+            target=target,
+            cache_for=cache_for,
+            cache_validator=cache_validator,
+            cache_key=cache_key,
+            task_run_name=task_run_name,
+            log_stdout=log_stdout,
         )
         self._inputs: Inputs | None = None
 

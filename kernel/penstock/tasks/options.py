@@ -1,19 +1,24 @@
 """The options of a task, shared by all its copies."""
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from penstock import errors, triggers
+from penstock import cache_validators, errors, triggers
 
 if TYPE_CHECKING:
+    from penstock.cache_validators import CacheValidator
     from penstock.results import Result
     from penstock.states import State
     from penstock.triggers import Trigger
 
     StateHandler = Callable[[Any, State, State], State | None]
+    Template = str | Callable[..., str]
+    Delay = timedelta | float
+    RetryDelay = tuple[timedelta, ...] | Callable[[int], Delay]
 
 
 @dataclass(frozen=True)
@@ -23,23 +28,46 @@ class TaskOptions:
     slug: str | None = None
     tags: frozenset[str] = frozenset()
     max_retries: int = 0
-    retry_delay: timedelta | None = None
+    retry_delay: "timedelta | RetryDelay | None" = None
     retry_on: tuple[type[BaseException], ...] = ()
+    timeout: float | None = None
     trigger: "Trigger" = triggers.all_successful
     skip_on_upstream_skip: bool = True
     state_handlers: "tuple[StateHandler, ...]" = ()
     checkpoint: bool | None = None
     result: "Result | None" = field(default=None, compare=False)
+    target: "Template | None" = None
+    cache_for: timedelta | None = None
+    cache_validator: "CacheValidator" = cache_validators.duration_only
+    cache_key: str | None = None
+    task_run_name: "Template | None" = None
+    log_stdout: bool = False
 
     @cached_property
     def plain(self) -> bool:
-        """Whether the task has the common trigger, no handlers and no result: the engine's short way."""
-        return (
-            self.trigger is triggers.all_successful
-            and self.skip_on_upstream_skip
-            and not self.state_handlers
-            and self.result is None
+        """Whether only the body and retries are asked for: the engine's short way, if the body is no coroutine."""
+        return self.straight and self.trigger is triggers.all_successful and self.skip_on_upstream_skip
+
+    @cached_property
+    def straight(self) -> bool:
+        """Whether the body may be called with nothing around it."""
+        return not (
+            self.state_handlers
+            or self.result is not None
+            or self.timeout is not None
+            or self.target is not None
+            or self.cache_for is not None
+            or self.task_run_name is not None
+            or self.log_stdout
         )
+
+    def delay(self, attempt: int) -> timedelta:
+        """Return how long to wait after attempt number *attempt*, which counts from 1."""
+        if isinstance(self.retry_delay, tuple):
+            return self.retry_delay[min(attempt, len(self.retry_delay)) - 1]
+        if callable(self.retry_delay):
+            return _duration("retry_delay", self.retry_delay(attempt))
+        return self.retry_delay or timedelta()
 
     def changed(self, subject: str, **changes: Any) -> "TaskOptions":
         """Return a copy with *changes*; raises AttributeError for a name that is no option."""
@@ -73,55 +101,85 @@ def make_options(
     if made.retry_on and not made.max_retries:
         message = f"{subject} has retry_on but no max_retries; say how often to retry"
         raise errors.TaskError(message)
+    if "cache_validator" in given and made.cache_for is None:
+        message = f"{subject} has a cache_validator but no cache_for, so nothing is cached; say for how long"
+        warnings.warn(message, stacklevel=4)
     return made
 
 
 def _checked(subject: str, options: dict[str, Any]) -> dict[str, Any]:
-    checked = dict(options)
-    if "tags" in checked:
-        checked["tags"] = _tags(subject, checked["tags"])
-    if "retry_delay" in checked:
-        checked["retry_delay"] = _delay(subject, checked["retry_delay"])
-    if "retry_on" in checked:
-        checked["retry_on"] = _exceptions(subject, checked["retry_on"])
-    if "max_retries" in checked and (not isinstance(checked["max_retries"], int) or checked["max_retries"] < 0):
-        message = f"max_retries of {subject} must be a number of attempts, 0 or more; found {checked['max_retries']!r}"
-        raise errors.TaskError(message)
-    if "state_handlers" in checked:
-        checked["state_handlers"] = _handlers(subject, checked["state_handlers"])
-    return checked
+    return {
+        name: _CHECKS[name](f"{name} of {subject}", value) if name in _CHECKS and value is not None else value
+        for name, value in options.items()
+    }
 
 
 def _tags(subject: str, tags: Iterable[str]) -> frozenset[str]:
     if isinstance(tags, str):
-        message = f"tags of {subject} must be a set of strings; found the string {tags!r}. Write tags={{{tags!r}}}"
+        message = f"{subject} must be a set of strings; found the string {tags!r}. Write tags={{{tags!r}}}"
         raise TypeError(message)
     return frozenset(tags)
 
 
-def _delay(subject: str, delay: timedelta | float | None) -> timedelta | None:
-    if delay is None or isinstance(delay, timedelta):
-        return delay
-    if isinstance(delay, int | float) and delay >= 0:
-        return timedelta(seconds=delay)
-    message = f"retry_delay of {subject} must be a timedelta or a number of seconds; found {delay!r}"
+def _duration(subject: str, value: timedelta | float) -> timedelta:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = timedelta(seconds=value)
+    if isinstance(value, timedelta) and value >= timedelta():
+        return value
+    message = f"{subject} must be 0 or more, a timedelta or a number of seconds; found {value!r}"
     raise TypeError(message)
+
+
+def _delay(subject: str, delay: Any) -> "timedelta | RetryDelay":
+    if callable(delay):
+        chosen: RetryDelay = delay
+        return chosen
+    if isinstance(delay, list | tuple) and delay:
+        return tuple(_duration(f"each {subject}", one) for one in delay)
+    return _duration(subject, delay)
+
+
+def _timeout(subject: str, timeout: timedelta | float) -> float:
+    seconds = _duration(subject, timeout).total_seconds()
+    if not seconds:
+        message = f"{subject} must be more than 0 seconds; found {timeout!r}"
+        raise errors.TaskError(message)
+    return seconds
+
+
+def _retries(subject: str, number: Any) -> int:
+    if isinstance(number, int) and number >= 0:
+        return number
+    message = f"{subject} must be a number of attempts, 0 or more; found {number!r}"
+    raise errors.TaskError(message)
 
 
 def _exceptions(subject: str, kinds: Any) -> tuple[type[BaseException], ...]:
     listed = tuple(kinds) if isinstance(kinds, Iterable) else (kinds,)
     for kind in listed:
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-            message = f"retry_on of {subject} must hold exception classes; found {kind!r}"
+            message = f"{subject} must hold exception classes; found {kind!r}"
             raise TypeError(message)
     return listed
 
 
 def _handlers(subject: str, handlers: Any) -> "tuple[StateHandler, ...]":
     if not isinstance(handlers, Sequence) or isinstance(handlers, str):
-        message = f"state_handlers of {subject} must be a list of functions; found {handlers!r}"
+        message = f"{subject} must be a list of functions; found {handlers!r}"
         raise TypeError(message)
     return tuple(handlers)
+
+
+_CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
+    "tags": _tags,
+    "max_retries": _retries,
+    "retry_delay": _delay,
+    "retry_on": _exceptions,
+    "timeout": _timeout,
+    "cache_for": _duration,
+    "state_handlers": _handlers,
+}
+"""How the value of an option is checked and brought into its form, by option."""
 
 
 class OnFailure:

@@ -10,9 +10,9 @@ _RESERVED: Final = frozenset({"upstream_tasks", "mapped", "task_args", "flow"})
 
 
 class Inputs:
-    """The names that a function takes, in order, which of them are required, and whether it takes any name."""
+    """The names that a function takes, in order, which are required, whether it takes any name, and is a coroutine."""
 
-    __slots__ = ("any_name", "complete", "keyword_only", "names", "owner", "required")
+    __slots__ = ("any_name", "complete", "is_async", "keyword_only", "names", "owner", "required")
 
     def __init__(self, function: Callable[..., Any], owner: str, *, bound: bool = False) -> None:
         """Read the signature of *function*, without its first argument if *bound*.
@@ -20,6 +20,7 @@ class Inputs:
         Raises TaskError for a signature that a flow cannot fill, naming *owner*.
         """
         self.owner: str = owner
+        self.is_async: bool = inspect.iscoroutinefunction(function)
         try:
             parameters = list(inspect.signature(function).parameters.values())[1 if bound else 0 :]
         except ValueError as error:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from penstock.context import context
-from penstock.engine.work import describe
+from penstock.engine.failures import describe
 
 LINE_CHARACTERS: Final = 250_000
 """How long a line may be: 1 MB in any encoding."""

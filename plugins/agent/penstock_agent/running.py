@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from penstock import errors, logs, settings, states
 from penstock.backends import Backend
-from penstock.engine.work import describe
+from penstock.engine.failures import describe
 from penstock.hooks import manager
 from penstock.spec import FlowSpec
 from penstock_agent.capture import capturing

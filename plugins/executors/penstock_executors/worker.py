@@ -78,7 +78,10 @@ def main(descriptor: int) -> None:
     with contextlib.suppress(EOFError, ConnectionError):  # the parent is gone
         sys.path[:] = json.loads(channel.receive())
         threading.Thread(target=_end_with_parent, args=(descriptor,), daemon=True).start()
-        _serve(channel)
+        from penstock.context import context
+
+        with context(worker_may_be_killed=True):  # the pool loses the call at hand and nothing else
+            _serve(channel)
 
 
 def _ignore(*_: object) -> None:

@@ -1,0 +1,53 @@
+"""What an exception out of a user's code becomes: a state, with the user's own traceback and a description."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from penstock import errors, signals
+from penstock.context import context
+from penstock.states import Failed, State
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_PACKAGE: Final = str(Path(__file__).parent.parent)
+
+
+def state_of(error: BaseException) -> State:
+    """Return the state that an exception out of a task's body stands for; raises it again if it is not the body's."""
+    if isinstance(error, signals.ENDRUN):
+        error.state.context = {**(error.state.context or {}), "final": True}
+    if isinstance(error, signals.PenstockSignal):
+        return error.state
+    if isinstance(error, KeyboardInterrupt | GeneratorExit) or context.get("raise_on_exception"):
+        raise error
+    without_framework(error)
+    message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return Failed(message, error, context={"exception": describe(error)})
+
+
+def without_framework(error: BaseException) -> None:
+    """Cut the framework's own frames from the top of a traceback, down to the user's first."""
+    trace: TracebackType | None = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+        trace = trace.tb_next
+    if trace is not None:
+        error.__traceback__ = trace
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """Return an exception as metadata: type, message, and for each frame file, line and function; no source."""
+    frames = []
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        frames.append({"file": code.co_filename, "line": trace.tb_lineno, "function": code.co_name})
+        trace = trace.tb_next
+    return {"type": type(error).__name__, "message": str(error), "frames": frames}
+
+
+def unreadable(subject: str, error: BaseException) -> State:
+    """Return the state of a task for which *subject* (its pool, its trigger, a handler) raised *error*."""
+    message = f"{subject} could not be run: {type(error).__name__}: {error}"
+    exception = error if isinstance(error, Exception) else errors.ExecutorError(message)
+    return Failed(message, exception, context={"exception": describe(exception)})

@@ -1,0 +1,112 @@
+"""Calls that are under way elsewhere: in a pool, or on the event loop."""
+
+from collections.abc import Iterator
+from concurrent import futures
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Final
+
+from penstock import errors
+from penstock.engine import records
+from penstock.engine.board import Board
+from penstock.engine.event_loop import EventLoop
+from penstock.engine.failures import unreadable
+from penstock.engine.work import Call, Ended, Work
+from penstock.states import TimedOut
+
+_WINDOW: Final = 256
+"""How many calls may be at a pool at once; the rest waits here, where it costs nothing."""
+
+
+class Flights:
+    """The calls that were handed over and have not come back, each with its task's number."""
+
+    def __init__(self, board: Board, pool: futures.Executor | None) -> None:
+        """Hand over to *pool*; None stands for the calling thread."""
+        self.pool: futures.Executor | None = pool
+        self._board = board
+        self._loop = EventLoop()
+        self._works: dict[int, Work] = {}
+        self._flying: dict[futures.Future[Ended], tuple[int, list[Call]]] = {}
+        self._landed: SimpleQueue[futures.Future[Ended]] = SimpleQueue()
+
+    def __len__(self) -> int:
+        """Return how many calls, or batches of them, are under way."""
+        return len(self._flying)
+
+    def has_room(self) -> bool:
+        """Return whether more may be handed over."""
+        return len(self._flying) < _WINDOW
+
+    def hand_over(self, number: int, calls: list[Call]) -> Ended | None:
+        """Hand calls over; return how they ended if they have been made here and now."""
+        work = self.work(number)
+        if self._board.plan.tasks[number].signature.is_async:
+            for call in calls:
+                self._fly(number, [call], self._loop.submit(partial(work.await_body, call)))
+        elif self.pool is not None:
+            self._fly(number, calls, self.pool.submit(work, calls))
+        else:
+            return work(calls)
+        return None
+
+    def _fly(self, number: int, calls: list[Call], future: "futures.Future[Ended]") -> None:
+        self._flying[future] = number, calls
+        future.add_done_callback(self._landed.put)
+
+    def work(self, number: int) -> Work:
+        """Return what runs the calls of a task."""
+        work = self._works.get(number)
+        if work is None:
+            plan, setup, task = self._board.plan, self._board.setup, self._board.plan.tasks[number]
+            inputs = task.signature
+            work = self._works[number] = Work(
+                plan.functions[number],
+                plan.keys[number],
+                self._board.identify(number),
+                setup.run,
+                setup.values,
+                setup.around(task),
+                names=inputs.names,
+                remote=setup.remote and not inputs.is_async,
+                looks=self.pool is not None or inputs.is_async,
+            )
+        return work
+
+    def land(self, seconds: float | None) -> Iterator[tuple[int, list[Call], Ended]]:
+        """Wait up to *seconds*, for ever if that is None, for a call to come back; take up all that are there."""
+        try:
+            future = self._landed.get(timeout=seconds)
+        except Empty:
+            return
+        yield from self._take_up(future)
+        while not self._landed.empty():
+            yield from self._take_up(self._landed.get())
+
+    def _take_up(self, future: "futures.Future[Ended]") -> Iterator[tuple[int, list[Call], Ended]]:
+        number, calls = self._flying.pop(future)
+        try:
+            ended = future.result()
+        except Exception as error:  # noqa: BLE001 - a pool's or a user's: whatever could not be brought back
+            if len(calls) == 1:
+                yield number, calls, self._lost(number, error)
+                return
+            for call in calls:  # calls lost together are made again, each alone
+                self.hand_over(number, [call])
+        else:
+            records.show(ended.records)
+            yield number, calls, ended
+
+    def _lost(self, number: int, error: Exception) -> Ended:
+        """Return the end of a call that its pool could not bring back."""
+        task = self._board.plan.tasks[number]
+        if task.options.timeout is None or not isinstance(error, errors.ExecutorError):
+            return Ended([None], {0: unreadable(task.name, error)})
+        message = f"did not end within {task.options.timeout:g} s; its worker was ended"
+        return Ended([None], {0: TimedOut(message, TimeoutError(message))})
+
+    def close(self) -> None:
+        """Cancel what has not begun, and end the event loop."""
+        for future in self._flying:
+            future.cancel()
+        self._loop.close()

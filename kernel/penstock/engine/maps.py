@@ -1,0 +1,99 @@
+"""The mapped tasks that are under way, deepest first: a child starts as soon as what it needs has ended.
+
+A mapped task that maps over another begins together with it, if everything else it waits for has ended, and its
+children follow one by one. So a chain of maps holds few intermediate values at a time, and no call is handed over
+before there is room for it.
+"""
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from penstock.engine.admission import begin_mapping
+from penstock.engine.board import CLEAN, HELD, ODD, WAITING, Board
+from penstock.engine.mapping import Mapping
+
+if TYPE_CHECKING:
+    from penstock.states import State
+
+
+class Maps:
+    """What is under way on a board, and which mappings have children that may start."""
+
+    def __init__(self, board: Board) -> None:
+        """Begin with none."""
+        self._board = board
+        self._waiting: deque[Mapping] = deque()
+
+    def begin(self, number: int) -> "Mapping | State":
+        """Begin a mapped task; return the state of one that cannot be mapped."""
+        board = self._board
+        board.ended[number] = HELD
+        begun = begin_mapping(board, number)
+        if isinstance(begun, Mapping):
+            board.maps[number] = begun
+            board.values[number] = begun.values
+        return begun
+
+    def follow(self, root: Mapping) -> list[Mapping]:
+        """Begin those that can follow *root*, and so on; return them all, each after those it follows."""
+        chain = [root]
+        if root.width and self._board.setup.propose is None:
+            for mapping in chain:  # grows while it is walked
+                chain.extend(self._followers(mapping.number))
+        return chain
+
+    def queue(self, mapping: Mapping) -> None:
+        """Let the children of a mapping that follows no other start, after those of mappings queued before."""
+        self._waiting.appendleft(mapping)
+
+    def release(self, mapping: Mapping, child: int) -> None:
+        """Let the followers of *mapping* start their *child*."""
+        for follower in mapping.followers:
+            if follower.release(child):
+                self._waiting.append(follower)
+        self.let_go(mapping.above, child)
+
+    def let_go(self, chain: list[Mapping], child: int) -> None:
+        """Drop the values of a child in *chain* that only followers take, once these have ended, if nothing is kept."""
+        if self._board.setup.keeps_values:
+            return
+        for mapping in chain:
+            if mapping.followers and self._board.plan.uses[mapping.number] == len(mapping.followers):
+                mapping.let_go(child)
+
+    def deepest(self) -> Mapping | None:
+        """Return the mapping that has children to start, of several the one that was released last; None if none."""
+        while self._waiting:
+            if self._waiting[-1].waiting():
+                return self._waiting[-1]
+            self._waiting.pop()
+        return None
+
+    def _followers(self, number: int) -> list[Mapping]:
+        found = []
+        for other in self._board.plan.mapped_over.get(number, ()):
+            above = self._above(other)
+            if not above:
+                continue
+            begun = self.begin(other)
+            if isinstance(begun, Mapping):
+                begun.follow(above)
+                found.append(begun)
+            else:
+                self._board.ended[other] = WAITING
+        return found
+
+    def _above(self, number: int) -> list[Mapping]:
+        """Return the mappings under way that a task waits for, none if it waits for anything else or has begun."""
+        board, plan = self._board, self._board.plan
+        if board.ended[number] != WAITING or number in board.states or plan.tasks[number].options.state_handlers:
+            return []
+        above = []
+        for other in sorted(plan.upstream(number)):
+            if board.ended[other] in {CLEAN, ODD}:
+                continue
+            followed = other in board.maps and number in plan.mapped_over.get(other, ())
+            if not followed:
+                return []
+            above.append(board.maps[other])
+        return above
