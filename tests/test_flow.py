@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import penstock
-from penstock import Flow, Parameter, Task, errors, task
+from penstock import Flow, Parameter, Task, as_task, errors, task
 from penstock.edges import Edge
 
 
@@ -244,3 +244,50 @@ def test_visualize_returns_a_graph_without_drawing() -> None:
     ]
     coloured = flow.visualize(flow_state=flow.run())
     assert all(node.color for node in coloured.nodes)
+
+
+def test_tasks_that_were_made_in_the_block_and_left_out_are_warned_of() -> None:
+    def build() -> None:
+        with Flow("left"):
+            Load()
+            task(name="f")(one.fn)
+            one()
+            one.copy()
+
+    with pytest.warns(UserWarning, match=r'block of flow "left" but not added to it: \[<Task: Load>, <Task: f>\]'):
+        build()
+
+
+def test_tasks_that_came_into_the_flow_in_any_way_are_not_warned_of() -> None:
+    with Flow("used") as flow:
+        called, bound, listed, changed, mapped, later = Load(), Load(), Load(), Train(), Load(), Load()
+        called("d")
+        bound.bind("d")
+        one(upstream_tasks=[listed.bind("d")])
+        changed("d", "m", task_args={"name": "other", "tags": {"a"}})
+        mapped.map(["a", "b"])
+        flow.add_task(task(lambda: 1))
+        Parameter("p", default=1)
+        [add(1), one()] | add(one(), 2)
+        as_task(5)
+        with flow:
+            one()
+        later("d")
+    assert len(flow) == 15
+
+
+def test_a_block_that_raises_does_not_warn() -> None:
+    def build() -> None:
+        with Flow("raising"):
+            Load()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        build()
+
+
+def test_a_flow_can_be_pickled_inside_its_block() -> None:
+    with Flow("inside") as flow:
+        one()
+        copy = pickle.loads(cloudpickle.dumps(flow))
+    assert copy.run().is_successful()

@@ -24,25 +24,28 @@ if TYPE_CHECKING:
         testing,
         triggers,
     )
+    from penstock.control_flow import case, ifelse, merge, switch
     from penstock.edges import flatten, mapped, unmapped
     from penstock.flow import Flow
     from penstock.hooks.markers import hookimpl, hookspec
-    from penstock.parameters import Parameter
+    from penstock.mapped_functions import apply_map
+    from penstock.parameters import DateTimeParameter, Parameter
     from penstock.registration import get_backend
-    from penstock.tasks import Task, task
+    from penstock.resources import resource_manager
+    from penstock.tasks import FilterTask, Task, as_task, defaults_from_attrs, pause_task, task
 
-_NAMES: Final[dict[str, str]] = {
-    "Flow": "penstock.flow",
-    "Parameter": "penstock.parameters",
-    "Task": "penstock.tasks",
-    "flatten": "penstock.edges",
-    "get_backend": "penstock.registration",
-    "hookimpl": "penstock.hooks.markers",
-    "hookspec": "penstock.hooks.markers",
-    "mapped": "penstock.edges",
-    "task": "penstock.tasks",
-    "unmapped": "penstock.edges",
+_HOMES: Final[dict[str, str]] = {
+    "control_flow": "case ifelse merge switch",
+    "edges": "flatten mapped unmapped",
+    "flow": "Flow",
+    "hooks.markers": "hookimpl hookspec",
+    "mapped_functions": "apply_map",
+    "parameters": "DateTimeParameter Parameter",
+    "registration": "get_backend",
+    "resources": "resource_manager",
+    "tasks": "FilterTask Task as_task defaults_from_attrs pause_task task",
 }
+_NAMES: Final[dict[str, str]] = {name: f"penstock.{home}" for home, names in _HOMES.items() for name in names.split()}
 _MODULES: Final = frozenset({
     "backends", "errors", "executors", "results", "run_configs", "schedulers", "schedules", "serializers",
     "signals", "states", "storage", "testing", "triggers",
@@ -50,9 +53,11 @@ _MODULES: Final = frozenset({
 
 __version__: Final = "0.1.0"
 __all__ = [
-    "Flow", "Parameter", "Task", "backends", "context", "errors", "executors", "flatten", "get_backend",
-    "hookimpl", "hookspec", "mapped", "results", "run_configs", "schedulers", "schedules", "serializers",
-    "signals", "states", "storage", "tags", "task", "testing", "triggers", "unmapped",
+    "DateTimeParameter", "FilterTask", "Flow", "Parameter", "Task", "apply_map", "as_task", "backends",
+    "case", "context", "defaults_from_attrs", "errors", "executors", "flatten", "get_backend", "hookimpl",
+    "hookspec", "ifelse", "mapped", "merge", "pause_task", "resource_manager", "results", "run_configs",
+    "schedulers", "schedules", "serializers", "signals", "states", "storage", "switch", "tags", "task",
+    "testing", "triggers", "unmapped",
 ]  # fmt: skip
 
 

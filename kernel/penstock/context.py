@@ -6,9 +6,11 @@ so that a task which asks for nothing pays for nothing.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar, Token
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+F = TypeVar("F")
 
 
 class Frame:
@@ -53,6 +55,19 @@ _EMPTY: Final = Frame({})
 _frame: Final[ContextVar[Frame]] = ContextVar("penstock_context", default=_EMPTY)
 active_flow: Final[ContextVar[Any]] = ContextVar("penstock_active_flow", default=None)
 """The flow whose `with` block this code stands in, or None; read at every call of a task."""
+open_blocks: Final[ContextVar[tuple[Any, ...]]] = ContextVar("penstock_open_blocks", default=())
+"""The blocks of a flow that this code stands in (`case`, resources, `apply_map`), the innermost last."""
+
+
+def within_blocks(flow: F) -> F:
+    """Return *flow*, to which tasks are to be added; raises FlowError if the block around is of another flow."""
+    blocks = open_blocks.get()
+    if blocks and blocks[-1].flow is not flow:
+        from penstock import errors
+
+        message = f"{blocks[-1]!r} belongs to {blocks[-1].flow!r}; tasks of {flow!r} cannot be added inside it"
+        raise errors.FlowError(message)
+    return flow
 
 
 def current() -> Frame:
@@ -142,7 +157,8 @@ context: Final = Context()
 
 @contextmanager
 def tags(*names: str) -> Iterator[set[str]]:
-    """Add *names* to the tags of every task made inside the block."""
+    """Add *names* to the tags of every task that is made, called, mapped or bound inside the block."""
     together = set(names) | set(context.get("tags", ()))
-    with context(tags=together):
+    flow = active_flow.get()
+    with context(tags=together), nullcontext() if flow is None else flow.tagging(together):
         yield together

@@ -88,6 +88,8 @@ def flatten(value: Any) -> EdgeAnnotation:
 
 MAPPED: Final = 1
 FLATTENED: Final = 2
+WHOLE: Final = 4
+"""Set inside `apply_map` where a value is marked `unmapped`, which is not the default there."""
 
 
 class Binding:
@@ -128,7 +130,7 @@ class Binding:
         if not self.values and not self.after:
             return other
         return Binding(
-            (*self.names(names), *other.names(names)),
+            self.keys if not other.values else (*self.names(names), *other.names(names)),
             (*self.values, *other.values),
             _joined_marks(self.marks, len(self.values), other.marks, len(other.values)),
             (*self.after, *other.after),

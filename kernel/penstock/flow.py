@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from penstock import errors
-from penstock.context import active_flow, context
+from penstock.context import active_flow, context, within_blocks
 from penstock.edges import Edge
 from penstock.engine.collecting import rare_collections
 from penstock.flow_graph import FlowGraph
@@ -86,16 +86,22 @@ class Flow(FlowGraph):
 
     def __enter__(self) -> Self:
         """Let tasks that are called inside the block join this flow."""
+        within_blocks(self)
         with ExitStack() as block:
             block.enter_context(context(flow=self))
             block.enter_context(rare_collections())
+            block.enter_context(self.tagging(context.get("tags", ())))
             block.callback(active_flow.reset, active_flow.set(self))
             self._blocks.append(block.pop_all())
+        self._made.append([])
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """End the block."""
+        """End the block, and warn of tasks that were made in it and left out."""
         self._blocks.pop().close()
+        made = self._made.pop()
+        if exception[0] is None:
+            self._warn_of_unused(made)
 
     def __repr__(self) -> str:
         """Show name and size."""
@@ -103,7 +109,7 @@ class Flow(FlowGraph):
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the definition, without what is derived from it or belongs to a `with` block."""
-        return {**self.__dict__, "_plan": None, "_slugs": None, "_blocks": []}
+        return {**self.__dict__, "_plan": None, "_slugs": None, "_blocks": [], "_made": []}
 
     # using
 

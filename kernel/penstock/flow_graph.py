@@ -1,15 +1,19 @@
 """The graph of a flow: its tasks, what they are bound to, and what can be asked about both."""
 
 import itertools
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from penstock import errors
-from penstock.edges import FLATTENED, MAPPED, Binding, Edge, EdgeAnnotation
+from penstock.context import open_blocks, within_blocks
+from penstock.edges import FLATTENED, MAPPED, WHOLE, Binding, Edge, EdgeAnnotation
 from penstock.engine.plan import Plan
 from penstock.parameters import Parameter
+from penstock.resources import ResourceCleanup, ResourceInit
 from penstock.tasks import Task
-from penstock.tasks.collections import SIMPLE, as_input
+from penstock.tasks.collections import SIMPLE, Constant, as_input
 
 
 class FlowGraph:
@@ -23,6 +27,8 @@ class FlowGraph:
         self._reference_tasks: set[Task] | None = None
         self._plan: Plan | None = None
         self._slugs: dict[Task, str] | None = None
+        self._made: list[list[Task]] = []
+        self._tags: frozenset[str] = frozenset()
 
     # building
 
@@ -34,6 +40,7 @@ class FlowGraph:
         if not isinstance(task, Task):
             message = f'Flow "{self.name}" takes tasks; found {task!r}'
             raise TypeError(message)
+        within_blocks(self)
         if task not in self._bindings:
             self._add(task, None)
         return task
@@ -50,6 +57,29 @@ class FlowGraph:
             self._by_slug[slug] = task
         self._bindings[task] = binding
         self._plan = self._slugs = None
+
+    @contextmanager
+    def tagging(self, tags: Iterable[str]) -> Iterator[None]:
+        """Add *tags* to the tasks that are called inside the block; `penstock.tags` does this for the active flow."""
+        before, self._tags = self._tags, frozenset(tags)
+        try:
+            yield
+        finally:
+            self._tags = before
+
+    def _note(self, task: Task) -> None:
+        """Write down a task that was made in the innermost `with` block."""
+        if self._made:
+            self._made[-1].append(task)
+
+    def _warn_of_unused(self, made: list[Task]) -> None:
+        """Warn of the tasks of a `with` block that did not come into the flow, nor did a copy of them."""
+        left = [task for task in made if task not in self._bindings and not isinstance(task, (Constant, Parameter))]
+        used = {id(part) for task in self._bindings for part in task.shared()} if left else set()
+        unused = [task for task in left if used.isdisjoint(map(id, task.shared()))]
+        if unused:
+            message = f'Tasks were made in the block of flow "{self.name}" but not added to it: {unused}. Call them'
+            warnings.warn(message, stacklevel=3)
 
     def _bind(
         self,
@@ -77,6 +107,13 @@ class FlowGraph:
         elif values or upstream_tasks:
             self._bind_more(task, binding)
 
+    def _remove(self, task: Task) -> None:
+        """Take out a task that no other waits for, as if it had never been made."""
+        del self._bindings[task]
+        for made in self._made:
+            made[:] = [other for other in made if other is not task]
+        self._plan = self._slugs = None
+
     def _bind_more(self, task: Task, binding: Binding) -> None:
         before, names = self._bindings[task] or Binding(), task.signature.names
         twice = set(before.names(names)) & set(binding.names(names))
@@ -95,6 +132,9 @@ class FlowGraph:
         *,
         mapped: bool,
     ) -> Binding:
+        if mapped and any(block.maps for block in open_blocks.get()):
+            message = "A function given to apply_map is mapped as a whole; inside it, call tasks without .map"
+            raise errors.FlowError(message)
         inputs = [self._marked_one(value, mapped=mapped) for value in values]
         after = [self._marked_one(value, mapped=mapped) for value in upstream_tasks]
         waited = [(value, mark) for value, mark in after if isinstance(value, Task)]
@@ -118,12 +158,13 @@ class FlowGraph:
                 f"A task cannot be mapped over {inner!r}, which is no list; to pass it whole, mark it: unmapped(...)"
             )
             raise TypeError(message)
-        return inner, (MAPPED if is_mapped else 0) | (FLATTENED if annotation.flattened else 0)
+        whole = annotation.mapped is False and any(block.maps for block in open_blocks.get())
+        return inner, MAPPED * is_mapped | FLATTENED * annotation.flattened | WHOLE * whole
 
     def add_edge(
         self,
         upstream_task: Any,
-        downstream_task: Task,
+        downstream_task: Any,
         key: str | None = None,
         *,
         mapped: bool = False,
@@ -131,12 +172,20 @@ class FlowGraph:
     ) -> Edge | None:
         """Let *downstream_task* wait for *upstream_task* and, with *key*, take its value.
 
-        Returns the edge, or None if *upstream_task* is a value and not a task. Raises FlowError for an input of a
-        parameter, DuplicateKeyError for a key that is bound already, TypeError for a key that `run` does not take.
+        Either may be a collection of tasks. Returns the edge, or None if *upstream_task* is no task. Raises FlowError
+        for an input of a parameter, DuplicateKeyError for a key that is bound already, TypeError for a key that `run`
+        does not take.
         """
         if isinstance(downstream_task, Parameter):
             message = f"{downstream_task!r} takes no inputs; its value is given when the flow is run"
             raise errors.FlowError(message)
+        within_blocks(self)
+        downstream_task = as_input(downstream_task, self)
+        if not isinstance(downstream_task, Task):
+            message = (
+                f'Flow "{self.name}" takes tasks; found {downstream_task!r}, which cannot wait for {upstream_task!r}'
+            )
+            raise TypeError(message)
         edge = None
         if isinstance(upstream_task, Task):
             edge = Edge(upstream_task, downstream_task, key, mapped=mapped, flattened=flattened)
@@ -155,7 +204,7 @@ class FlowGraph:
         self,
         task: Task,
         upstream_tasks: Iterable[Any] | None = None,
-        downstream_tasks: Iterable[Task] | None = None,
+        downstream_tasks: Iterable[Any] | None = None,
         keyword_tasks: Mapping[str, Any] | None = None,
         *,
         mapped: bool = False,
@@ -281,8 +330,19 @@ class FlowGraph:
         ]
 
     def reference_tasks(self) -> set[Task]:
-        """Return the tasks that decide how a run ends; the terminal tasks unless others were set."""
-        return set(self._reference_tasks) if self._reference_tasks else self.terminal_tasks()
+        """Return the tasks that decide how a run ends; the terminal tasks unless others were set.
+
+        What makes and cleans up a resource does not count.
+        """
+        if self._reference_tasks:
+            return set(self._reference_tasks)
+        plan = self.compile()
+        ends = [number for number, task in enumerate(plan.tasks) if isinstance(task, ResourceCleanup)]
+        if not ends:
+            return self.terminal_tasks()
+        waited = {other for number in set(plan.order).difference(ends) for other in plan.upstream(number)}
+        unwaited = [task for number, task in enumerate(plan.tasks) if number not in waited]
+        return {task for task in unwaited if not isinstance(task, (ResourceInit, ResourceCleanup))}
 
     def set_reference_tasks(self, tasks: Iterable[Task]) -> None:
         """Let *tasks* decide how a run ends; raises UnknownTaskError for one that is not in the flow."""

@@ -1,24 +1,13 @@
 """Parameters: the inputs of a flow run."""
 
 from collections.abc import Iterable
-from typing import Any, Final, Self
+from datetime import UTC, datetime
+from typing import Any, Self
 
 from penstock import errors
 from penstock.context import active_flow, context
 from penstock.tasks import Task
-
-
-class _NoDefault:
-    """Stands for a default that was not given."""
-
-    def __repr__(self) -> str:
-        return "no_default"
-
-    def __reduce__(self) -> str:
-        return "no_default"
-
-
-no_default: Final = _NoDefault()
+from penstock.tasks.signatures import no_default
 
 
 class Parameter(Task):
@@ -94,6 +83,31 @@ class Parameter(Task):
     def __repr__(self) -> str:
         """Show the name."""
         return f"<Parameter: {self.name}>"
+
+
+class DateTimeParameter(Parameter):
+    """A time: given as a datetime or as ISO 8601 text, UTC unless it says otherwise; None stays None."""
+
+    def __init__(
+        self, name: str, default: Any = no_default, *, required: bool | None = None, tags: Iterable[str] | None = None
+    ) -> None:
+        """Make a parameter and add it to the flow whose block this is in."""
+        super().__init__(name, default, required=required, type=datetime, tags=tags)
+        self.default: Any = self.validate(self.default)
+
+    def validate(self, value: Any) -> datetime | None:
+        """Return the time; raises ParameterError for what is neither a datetime nor ISO 8601."""
+        if value is None:
+            return None
+        try:
+            moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        except ValueError as error:
+            message = f'parameter "{self.name}" must be a time such as 2026-01-31T08:00; found {value!r}: {error}'
+            raise errors.ParameterError(message) from error
+        if not isinstance(moment, datetime):
+            message = f'parameter "{self.name}" must be a datetime or ISO 8601 text; found {value!r}'
+            raise errors.ParameterError(message)
+        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _fault(item: dict[str, Any]) -> str:

@@ -1,8 +1,11 @@
 """Tasks: their options, their copies, and functions made into them."""
 
+import inspect
+import pickle
 from datetime import timedelta
 from typing import Any
 
+import cloudpickle
 import pytest
 
 import penstock
@@ -120,6 +123,38 @@ def test_tags_around_a_task_are_added() -> None:
     assert Step().tags == set()
 
 
+def test_tags_around_a_call_are_added_to_the_copy() -> None:
+    step, other = Step(tags={"a"}), Flow("other")
+    with penstock.tags("out"), Flow("tagged"):
+        with penstock.tags("in"):
+            called, mapped, bound = step(), step.map(), Step().bind()
+        after = step()
+    with penstock.tags("given"):
+        given = step(flow=other)
+    with Flow("untagged"):
+        untagged = step()
+    assert called.tags == mapped.tags == {"a", "in", "out"}
+    assert (bound.tags, after.tags, given.tags) == ({"in", "out"}, {"a", "out"}, {"a", "given"})
+    assert untagged.tags == step.tags == {"a"}
+
+
+def test_the_signature_of_a_task_is_that_of_its_call() -> None:
+    @task
+    def scale(x: int, by: int = 2, **more: int) -> int:
+        return x * by
+
+    assert list(inspect.signature(scale).parameters) == [
+        "x",
+        "by",
+        "mapped",
+        "task_args",
+        "upstream_tasks",
+        "flow",
+        "more",
+    ]
+    assert list(inspect.signature(Step()).parameters) == ["mapped", "task_args", "upstream_tasks", "flow"]
+
+
 def test_a_result_is_written_and_says_where() -> None:
     kept = MemoryResult(location="{flow_name}/{task_name}-{n}.bin")
 
@@ -154,3 +189,30 @@ def test_checkpointing_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> N
         made = FunctionTask(lambda: 1, name="made", result=MemoryResult())()
     with settings.override():
         assert flow.run().result[made].location is None
+
+
+def test_a_task_among_a_constructors_arguments_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match=r"Step\(\.\.\.\) was given a task"):
+        Step(size=Step())  # type: ignore[arg-type]
+    assert "size" in inspect.signature(Step).parameters
+
+
+def test_an_attribute_that_hides_an_option_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match="Hiding has an attribute 'max_retries'"):
+
+        class Hiding(Task):
+            max_retries = 3
+
+    class Early(Task):
+        def __init__(self) -> None:
+            self.tags = {"lost"}
+            super().__init__(name="early")
+
+    with pytest.warns(UserWarning, match="Early sets 'tags' before Task.__init__"):
+        early = Early()
+    assert (early.name, early.tags) == ("early", set())
+
+
+def test_a_task_comes_back_from_pickle_as_it_was() -> None:
+    step = pickle.loads(cloudpickle.dumps(Step(size=4, name="mine", tags={"a"})))
+    assert (step.name, step.tags, step.size) == ("mine", {"a"}, 4)

@@ -2,14 +2,16 @@
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, ParamSpec, Self, TypeVar, overload
 
 from penstock import errors
-from penstock.context import active_flow, context
+from penstock.context import active_flow, context, within_blocks
+from penstock.tasks.operators import Operators
 from penstock.tasks.options import OPTION_NAMES, TaskOptions, make_options
-from penstock.tasks.signatures import Inputs
+from penstock.tasks.signatures import Inputs, annotated_nout, call_signature, describe_inputs, describe_output
 
 if TYPE_CHECKING:
     from penstock.cache_validators import CacheValidator
@@ -21,9 +23,10 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_OWN_NAMES: Final = OPTION_NAMES | {"name"}
 
 
-class Task:
+class Task(Operators):
     """A step of a flow. Subclass it and write `run`, or decorate a function with `@task`.
 
     A task is a definition: calling it in a flow adds a copy that is bound to the call's arguments. Copies share
@@ -31,6 +34,18 @@ class Task:
     """
 
     __slots__ = ("_inputs", "name", "options")
+
+    reruns_on_restart: ClassVar[bool] = False
+    """Whether a restarted run runs this task again though it has succeeded: what a resource needs, whose value died."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Warn of what hides an option, and let the constructor warn of tasks among its arguments."""
+        super().__init_subclass__(**kwargs)
+        for name in _OWN_NAMES.intersection(cls.__dict__):
+            message = f"{cls.__name__} has an attribute {name!r}, which hides the option {name!r} of a task; rename it"
+            warnings.warn(message, stacklevel=2)
+        if "__init__" in cls.__dict__ and not cls.__module__.startswith("penstock."):
+            cls.__init__ = _wary(cls.__init__)  # type: ignore[method-assign]
 
     def __init__(
         self,
@@ -54,6 +69,7 @@ class Task:
         cache_key: str | None = None,
         task_run_name: "Template | None" = None,
         log_stdout: bool = False,
+        nout: int | None = None,
     ) -> None:
         """Make a task; times are timedeltas or seconds. Raises TaskError or TypeError for options that do not fit.
 
@@ -69,8 +85,9 @@ class Task:
         * *cache_for*: how long a result serves later runs, where *cache_validator* accepts it (one of
           `penstock.cache_validators`); tasks with one *cache_key* share their results.
         * *log_stdout*: what the body prints is logged.
+        * *nout*: how many values the body returns, so that `low, high = bounds()` can take them apart.
         """
-        self.name: str = name or type(self).__name__
+        _set_name(self, name or type(self).__name__)
         around: Iterable[str] = context.get("tags", ())
         self.options: TaskOptions = make_options(
             f"task {self.name!r}",
@@ -92,8 +109,12 @@ class Task:
             cache_key=cache_key,
             task_run_name=task_run_name,
             log_stdout=log_stdout,
+            nout=nout if nout is not None else annotated_nout(self.body()),
         )
         self._inputs: Inputs | None = None
+        flow = active_flow.get()
+        if flow is not None:
+            flow._note(self)  # noqa: SLF001 - the graph's own two halves
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """Do the work; a subclass defines this with the inputs it needs."""
@@ -124,9 +145,17 @@ class Task:
             setattr(new, name, value)
         return new
 
+    def _add_tags(self, tags: Iterable[str]) -> None:
+        if not self.options.tags.issuperset(tags):
+            self.options = self.options.changed(f"task {self.name!r}", tags=self.options.tags.union(tags))
+
+    def shared(self) -> list[object]:
+        """Return what this task shares with its copies, and with no other task."""
+        return [self.options] if self._inputs is None else [self.options, self._inputs]
+
     def _duplicate(self) -> Self:
         new = type(self).__new__(type(self))
-        new.name, new.options, new._inputs = self.name, self.options, self._inputs  # noqa: SLF001 - of this class
+        new.options, new.name, new._inputs = self.options, self.name, self._inputs  # noqa: SLF001 - of this class
         if hasattr(self, "__dict__"):
             new.__dict__.update(self.__dict__)
         return new
@@ -146,11 +175,14 @@ class Task:
         *upstream_tasks* are waited for. Raises FlowError outside of a flow, TypeError for arguments that `run`
         does not take.
         """
-        new = self.copy(**task_args) if task_args else self._duplicate()
-        where = flow if flow is not None else active_flow.get()
+        where = active_flow.get() if flow is None else within_blocks(flow)
         if where is None:
             where = _no_flow(self)
         keys, values = self.signature.bind(args, kwargs)
+        new = self.copy(**task_args) if task_args else self._duplicate()
+        tags = where._tags if flow is None else context.get("tags")  # noqa: SLF001 - the graph's own two halves
+        if tags:
+            new._add_tags(tags)  # noqa: SLF001 - of this class
         where._bind(new, keys, values, upstream_tasks, mapped)  # noqa: SLF001 - the graph's own two halves
         return new
 
@@ -163,8 +195,9 @@ class Task:
         **kwargs: Any,
     ) -> Self:
         """Bind this task itself, not a copy, to the arguments, and return it."""
-        where = flow if flow is not None else active_flow.get() or _no_flow(self)
+        where = _where(self, flow)
         keys, values = self.signature.bind(args, kwargs)
+        self._add_tags(context.get("tags", ()))
         where._bind(self, keys, values, upstream_tasks, mapped)  # noqa: SLF001 - the graph's own two halves
         return self
 
@@ -177,9 +210,12 @@ class Task:
         **kwargs: Any,
     ) -> Self:
         """Add a copy that runs once for each item of the arguments; mark those to pass whole with `unmapped`."""
-        new = self.copy(**(task_args or {}))
-        where = flow if flow is not None else active_flow.get() or _no_flow(self)
+        where = _where(self, flow)
         keys, values = self.signature.bind(args, kwargs)
+        new = self.copy(**(task_args or {}))
+        if new.options.nout is not None and "nout" not in (task_args or {}):
+            new.nout = None  # its value is a list now, of as many as there are children
+        new._add_tags(context.get("tags", ()))  # noqa: SLF001 - of this class
         where._bind(new, keys, values, upstream_tasks, True)  # noqa: SLF001, FBT003 - the graph's own two halves
         return new
 
@@ -187,7 +223,7 @@ class Task:
         self, task: Any, flow: "Flow | None" = None, key: str | None = None, *, mapped: bool = False
     ) -> Self:
         """Let this task wait for *task* and, with *key*, take its value."""
-        where = flow if flow is not None else active_flow.get() or _no_flow(self)
+        where = _where(self, flow)
         where.add_edge(task, self, key=key, mapped=mapped)
         return self
 
@@ -195,7 +231,7 @@ class Task:
         self, task: "Task", flow: "Flow | None" = None, key: str | None = None, *, mapped: bool = False
     ) -> Self:
         """Let *task* wait for this one and, with *key*, take its value."""
-        where = flow if flow is not None else active_flow.get() or _no_flow(self)
+        where = _where(self, flow)
         where.add_edge(self, task, key=key, mapped=mapped)
         return self
 
@@ -204,12 +240,12 @@ class Task:
         flow: "Flow | None" = None,
         *,
         upstream_tasks: Iterable[Any] | None = None,
-        downstream_tasks: "Iterable[Task] | None" = None,
+        downstream_tasks: Iterable[Any] | None = None,
         keyword_tasks: Mapping[str, Any] | None = None,
         mapped: bool = False,
     ) -> Self:
         """Set several dependencies of this task at once, as `Flow.set_dependencies` does."""
-        where = flow if flow is not None else active_flow.get() or _no_flow(self)
+        where = _where(self, flow)
         where.set_dependencies(
             self,
             upstream_tasks=upstream_tasks,
@@ -219,19 +255,40 @@ class Task:
         )
         return self
 
+    def inputs(self) -> dict[str, dict[str, Any]]:
+        """Return for each input its `type`, `default` and whether it is `required`, as `run` declares it."""
+        return describe_inputs(self.body())
+
+    def outputs(self) -> Any:
+        """Return the type that `run` is annotated to return, or Any."""
+        return describe_output(self.body())
+
     def __getattr__(self, name: str) -> Any:
-        """Return an option as if it were an attribute: `task.max_retries`."""
+        """Return an option as if it were an attribute: `task.max_retries`; and for `help`, what a call takes."""
         if name in OPTION_NAMES:
             return getattr(self.options, name)
+        if name == "__signature__":
+            return call_signature(self.body(), type(self).__call__)
         message = f"{type(self).__name__!r} object has no attribute {name!r}"
         raise AttributeError(message, name=name, obj=self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an option or an attribute."""
-        if name in OPTION_NAMES:
+        if name in _OWN_NAMES and not hasattr(self, "options"):
+            message = (
+                f"{type(self).__name__} sets {name!r} before Task.__init__, which sets it anew; pass it on to that"
+            )
+            warnings.warn(message, stacklevel=2)
+        elif name in OPTION_NAMES:
             self.options = self.options.changed(f"task {self.name!r}", **{name: value})
         else:
             object.__setattr__(self, name, value)
+
+    def __setstate__(self, state: tuple[dict[str, Any] | None, dict[str, Any]]) -> None:
+        """Unpickle attributes and slots as they were."""
+        for values in state:
+            for name, value in (values or {}).items():
+                object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
         """Show the name."""
@@ -248,8 +305,8 @@ class FunctionTask(Task):
         if not callable(fn):
             message = f"@task needs a function; found {fn!r}. Options go by name: @task(name=...)"
             raise TypeError(message)
-        super().__init__(name=name or getattr(fn, "__name__", type(fn).__name__), **options)
         self.fn: Callable[..., Any] = fn
+        super().__init__(name=name or getattr(fn, "__name__", type(fn).__name__), **options)
         self._inputs = Inputs(fn, f"task {self.name!r}")
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
@@ -298,3 +355,24 @@ def _no_flow(task: Task) -> Any:
         f"or run its function alone: {task.name}.run(...)"
     )
     raise errors.FlowError(message)
+
+
+def _where(task: Task, flow: "Flow | None") -> Any:
+    return (active_flow.get() or _no_flow(task)) if flow is None else within_blocks(flow)
+
+
+def _wary(construct: Callable[..., None]) -> Callable[..., None]:
+    """Return a constructor that warns of a task among its arguments: tasks are for the call, where values pass."""
+
+    @functools.wraps(construct)
+    def init(self: Task, *args: Any, **kwargs: Any) -> None:
+        if any(isinstance(argument, Task) for argument in (*args, *kwargs.values())):
+            kind = type(self).__name__
+            message = (
+                f"{kind}(...) was given a task, whose value is not known before the flow runs. "
+                f"Make the task first and give it its inputs after: {kind}(options)(task)"
+            )
+            warnings.warn(message, stacklevel=2)
+        construct(self, *args, **kwargs)
+
+    return init

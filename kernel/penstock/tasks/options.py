@@ -42,6 +42,7 @@ class TaskOptions:
     cache_key: str | None = None
     task_run_name: "Template | None" = None
     log_stdout: bool = False
+    nout: int | None = None
 
     @cached_property
     def plain(self) -> bool:
@@ -154,6 +155,13 @@ def _retries(subject: str, number: Any) -> int:
     raise errors.TaskError(message)
 
 
+def _nout(subject: str, number: Any) -> int:
+    if isinstance(number, int) and number >= 0:
+        return number
+    message = f"{subject} must be how many values it returns, 0 or more; found {number!r}"
+    raise errors.TaskError(message)
+
+
 def _exceptions(subject: str, kinds: Any) -> tuple[type[BaseException], ...]:
     listed = tuple(kinds) if isinstance(kinds, Iterable) else (kinds,)
     for kind in listed:
@@ -173,6 +181,7 @@ def _handlers(subject: str, handlers: Any) -> "tuple[StateHandler, ...]":
 _CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
     "tags": _tags,
     "max_retries": _retries,
+    "nout": _nout,
     "retry_delay": _delay,
     "retry_on": _exceptions,
     "timeout": _timeout,

@@ -1,10 +1,25 @@
 """The inputs of a task's `run`: read from the function once, used at every call."""
 
 import inspect
+import typing
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 
 from penstock import errors
+
+
+class _NoDefault:
+    """Stands for a default that was not given."""
+
+    def __repr__(self) -> str:
+        return "no_default"
+
+    def __reduce__(self) -> str:
+        return "no_default"
+
+
+no_default: Final = _NoDefault()
+
 
 _RESERVED: Final = frozenset({"upstream_tasks", "mapped", "task_args", "flow"})
 
@@ -21,6 +36,9 @@ class Inputs:
         """
         self.owner: str = owner
         self.is_async: bool = inspect.iscoroutinefunction(function)
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            message = f"{owner} yields its values; a task returns. Collect them in a list and return the list"
+            raise errors.TaskError(message)
         try:
             parameters = list(inspect.signature(function).parameters.values())[1 if bound else 0 :]
         except ValueError as error:
@@ -86,3 +104,44 @@ class Inputs:
     def _complain(self, what: str) -> NoReturn:
         message = f"{self.owner} {what}"
         raise TypeError(message)
+
+
+def describe_inputs(function: Callable[..., Any]) -> dict[str, dict[str, Any]]:
+    """Return type, default and requiredness of each input of *function*; Any and None where nothing is said."""
+    return {
+        name: {
+            "type": Any if parameter.annotation is parameter.empty else parameter.annotation,
+            "default": None if parameter.default is parameter.empty else parameter.default,
+            "required": parameter.default is parameter.empty,
+        }
+        for name, parameter in inspect.signature(function).parameters.items()
+    }
+
+
+def describe_output(function: Callable[..., Any]) -> Any:
+    """Return what *function* is annotated to return, Any if nothing is said."""
+    returned = inspect.signature(function).return_annotation
+    return Any if returned is inspect.Signature.empty else returned
+
+
+_BARE: Final = (tuple, typing.Tuple)  # noqa: UP006 - annotations are the user's
+
+
+def call_signature(function: Callable[..., Any], call: Callable[..., Any]) -> inspect.Signature:
+    """Return the signature of a task's call: the inputs of *function*, and the keywords that *call* adds."""
+    inputs = list(inspect.signature(function).parameters.values())
+    added = [p for p in inspect.signature(call).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    return inspect.Signature(sorted([*inputs, *added], key=lambda parameter: parameter.kind))
+
+
+def annotated_nout(function: Callable[..., Any]) -> int | None:
+    """Return how many values *function* returns by its annotation, as in `-> tuple[int, str]`; None if it is open."""
+    returned = getattr(function, "__annotations__", {}).get("return")
+    if isinstance(returned, str) and "uple[" in returned:
+        try:
+            returned = typing.get_type_hints(function)["return"]
+        except Exception:  # noqa: BLE001 - the user's annotation, which Python itself leaves unread
+            return None
+    items = typing.get_args(returned)
+    is_open = returned in _BARE or items[1:] == (...,)
+    return None if typing.get_origin(returned) is not tuple or is_open else len(items)
