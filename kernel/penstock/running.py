@@ -16,6 +16,7 @@ from penstock.engine.failures import unreadable
 from penstock.engine.frames import RUN_LAZY, run_values
 from penstock.engine.runs import FlowRun
 from penstock.engine.setup import Setup
+from penstock.engine.work import SUCCEEDED
 from penstock.parameters import Parameter
 from penstock.states import Failed, Pending, Running, State, Success
 from penstock.tasks import Task
@@ -193,7 +194,7 @@ def check_parameters(flow: "Flow", given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parameter_states(board: Board, values: Mapping[str, Any]) -> dict[Task, State]:
-    return {task: Success(None, values[task.name]) for task in board.plan.tasks if isinstance(task, Parameter)}
+    return {task: Success(SUCCEEDED, values[task.name]) for task in board.plan.tasks if isinstance(task, Parameter)}
 
 
 def _preset(flow: "Flow", board: Board, states: Mapping[Task, State]) -> None:

@@ -91,6 +91,7 @@ class Driver:
         ended, values, inputs, keys = board.ended, board.values, plan.inputs, plan.keys
         functions, plain, frame = plan.functions, plan.plain, setup.frame
         straight = not (setup.watched or setup.wrapped or setup.result is not None or setup.task_contexts or self._uses)
+        straight = straight and all(ended[number] for number in board.states)  # none begins where it was before
         for number in plan.order:
             if ended[number]:
                 continue
