@@ -45,7 +45,7 @@ def test_calling_a_task_adds_a_copy_bound_to_the_arguments() -> None:
     assert one not in flow
     assert flow.tasks == {first, second}
     assert flow.edges == {Edge(first, second, "x")}
-    assert flow.constants(second) == {"y": 5}
+    assert flow.constants[second] == {"y": 5}
     assert flow.upstream_tasks(second) == {first}
     assert flow.downstream_tasks(first) == {second}
 
@@ -106,7 +106,7 @@ def test_the_same_input_given_twice_is_refused() -> None:
     flow.set_dependencies(second, keyword_tasks={"x": 1})
     with pytest.raises(errors.DuplicateKeyError, match='was given the input "x" twice'):
         flow.set_dependencies(second, keyword_tasks={"x": one.copy()})
-    assert flow.constants(second) == {"x": 1}
+    assert flow.constants[second] == {"x": 1}
 
 
 def test_a_cycle_is_named() -> None:

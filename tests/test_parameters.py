@@ -1,8 +1,10 @@
 """Parameters: required or not, typed or not."""
 
+import pickle
 from datetime import UTC, date, datetime
 from typing import Any
 
+import cloudpickle
 import pytest
 
 from penstock import DateTimeParameter, Flow, Parameter, errors, registration, task
@@ -51,6 +53,31 @@ def test_an_unknown_name_is_an_error_with_the_nearest_known_one() -> None:
 def test_a_typed_value_is_converted(kind: Any, given: Any, expected: Any) -> None:
     flow, seen = make(type=kind)
     assert flow.run(n=given).result[seen].result == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "expected"),
+    [(int, "3", 3), (list[int], ["1", 2], [1, 2]), (int | None, None, None)],
+    ids=["int", "list", "optional"],
+)
+def test_a_type_may_stand_in_brackets(kind: Any, given: Any, expected: Any) -> None:
+    with Flow("brackets") as flow:
+        seen = same(Parameter[kind]("n"))
+    assert flow.run(n=given).result[seen].result == expected
+    (parameter,) = flow.parameters()
+    assert parameter.type == kind
+
+
+def test_a_type_in_brackets_is_validated_described_copied_and_pickled() -> None:
+    parameter = Parameter[int]("n", default=3)
+    assert (parameter.default, parameter.required, parameter.type) == (3, False, int)
+    assert parameter.json_schema() == {"type": "integer"}
+    for other in (parameter.copy("m"), pickle.loads(cloudpickle.dumps(parameter))):
+        assert other.type is int
+        with pytest.raises(errors.ParameterError, match="must be int; found 'many'"):
+            other.validate("many")
+    assert Parameter[int]("n", type=str).type is str
+    assert Parameter("n").type is None
 
 
 def test_an_ill_typed_value_is_an_error_that_says_what_was_expected() -> None:

@@ -3,22 +3,19 @@
 import json
 import pickle
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from penstock import signals, states
-from penstock.states import Location, State
+from penstock import clock, context, signals, states
+from penstock.results import MemoryResult
+from penstock.states import State
+from penstock.testing.clocks import VirtualClock
 
 FINISHED = {"Finished", "Looped", "Success", "Cached", "Mapped", "Skipped", "Cancelled", "Failed", "TimedOut",
             "TriggerFailed", "ValidationFailed"}  # fmt: skip
 SUCCESSFUL = {"Success", "Cached", "Mapped", "Skipped"}
 FAILED = {"Failed", "TimedOut", "TriggerFailed", "ValidationFailed"}
 PENDING = {"Pending", "Scheduled", "Paused", "Resume", "Retrying"}
-
-every = st.sampled_from([known for name, known in states.TYPES.items() if name != "State"])
 
 
 @pytest.mark.parametrize("name", states.TYPES)
@@ -39,53 +36,88 @@ def test_predicates_follow_the_family(name: str) -> None:
 def test_families_can_be_listed() -> None:
     assert set(states.Failed.children(names_only=True)) == FAILED - {"Failed"}
     assert states.Cached.parents(names_only=True) == ["Success", "Finished", "State"]
+    assert states.Queued.parents(names_only=True) == ["State"]
 
 
-@given(every, st.text(), st.integers(), st.integers())
-def test_equality_is_type_and_result_whatever_the_message(kind: type[State], message: str, one: int, two: int) -> None:
-    moment: dict[str, Any] = {"start_time": datetime(2026, 1, 1, tzinfo=UTC)} if "start_time" in kind._fields else {}
-    assert kind(message, one, **moment) == kind("other", one, **moment)
-    assert (kind(message, one, **moment) == kind(message, two, **moment)) == (one == two)
-    assert kind(message, one) != "a state"
-    assert len({kind(), kind()}) == 2
+COLORS = {
+    "State": "#696969", "Pending": "#7ebdff", "Scheduled": "#ffab00", "Paused": "#99a8e8", "Resume": "#f58c0c",
+    "Retrying": "#f66a0a", "ClientFailed": "#eb0000", "Submitted": "#ffdf5d", "Queued": "#ffea7f", "Running": "#3d67ff",
+    "Cancelling": "#e8e8e8", "Finished": "#003ccb", "Looped": "#003ccb", "Success": "#28a745", "Cached": "#34d058",
+    "Mapped": "#003ccb", "Skipped": "#62757f", "Cancelled": "#bdbdbd", "Failed": "#eb0000", "TimedOut": "#ff4e33",
+    "TriggerFailed": "#ff5131", "ValidationFailed": "#ff5131",
+}  # fmt: skip
 
 
-times = st.datetimes(timezones=st.just(UTC))
-fields: dict[str, st.SearchStrategy[Any]] = {
-    "start_time": times,
-    "run_count": st.integers(1, 9),
-    "loop_count": st.integers(1, 9),
-    "hashed_inputs": st.none() | st.dictionaries(st.text(), st.text()),
-    "cached_parameters": st.none() | st.dictionaries(st.text(), st.integers()),
-    "cached_result_expiration": st.none() | times,
-    "n_map_states": st.integers(0, 9),
-    "state": st.builds(states.Running, st.text()),
-}
+def test_every_type_has_its_colour() -> None:
+    assert {name: known.color for name, known in states.TYPES.items()} == COLORS
 
 
-@st.composite
-def any_state(draw: st.DrawFn) -> State:
-    kind = draw(every)
-    state = kind(draw(st.none() | st.text()), **{name: draw(fields[name]) for name in kind._fields})
-    if draw(st.booleans()):
-        state.location = Location(draw(st.text()), draw(st.text()), draw(st.integers(0)))
-    return state
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-@given(any_state())
-def test_what_is_serialised_is_restored(state: State) -> None:
-    data = json.loads(json.dumps(state.serialize()))
-    again = State.deserialize(data)
-    assert again == state
-    assert (again.message, again.location) == (state.message, state.location)
-    assert again.serialize() == data
+def test_what_is_third_in_a_constructor() -> None:
+    children = [states.Success()]
+    assert states.Scheduled("m", None, NOON).start_time == NOON
+    retrying = states.Retrying("m", None, NOON, 4)
+    assert (retrying.start_time, retrying.run_count) == (NOON, 4)
+    assert states.Looped("m", None, 3).loop_count == 3
+    assert states.Mapped("m", None, children).map_states is children
+    queued = states.Queued("m", None, retrying, NOON)
+    assert (queued.state, queued.start_time) == (retrying, NOON)
 
 
-@given(any_state())
-def test_states_can_be_pickled(state: State) -> None:
-    again = pickle.loads(pickle.dumps(state))
-    assert again == state
-    assert (again.message, again.location) == (state.message, state.location)
+def test_times_without_a_zone_are_utc() -> None:
+    naive = NOON.replace(tzinfo=None)
+    assert states.Scheduled(start_time=naive).start_time == NOON
+    assert states.Queued(start_time=naive).start_time == NOON
+    assert states.Cached(cached_result_expiration=naive).cached_result_expiration == NOON
+
+
+def test_times_that_are_not_given_are_now_or_never() -> None:
+    with clock.use(VirtualClock(NOON)):
+        assert states.Scheduled().start_time == states.Queued().start_time == NOON
+        assert states.Retrying().start_time == states.Resume().start_time == NOON
+        assert states.Paused().start_time is None
+        assert states.Paused(start_time=NOON).start_time == NOON
+
+
+def test_counts_that_are_not_given_are_those_of_the_task_that_runs() -> None:
+    assert (states.Retrying().run_count, states.Looped().loop_count) == (1, 1)
+    assert states.Scheduled().context == {}
+    with context(task_run_count=7, task_loop_count=3):
+        assert (states.Retrying().run_count, states.Looped().loop_count) == (7, 3)
+        assert states.Retrying(run_count=2).run_count == 2
+        assert states.Scheduled(context={"a": 1}).context == {"a": 1, "task_run_count": 7}
+        assert states.Success().context == {}
+
+
+def test_a_mapped_state_counts_its_children_unless_it_was_told() -> None:
+    state = states.Mapped()
+    assert (state.map_states, state.n_map_states) == ([], 0)
+    state.map_states = [states.Success(), states.Failed()]
+    assert state.n_map_states == 2
+    assert states.Mapped(n_map_states=3).n_map_states == 3
+
+
+def test_mapped_states_are_equal_if_their_children_are() -> None:
+    def mapped(*children: State) -> State:
+        return states.Mapped(map_states=children)
+
+    assert mapped(states.Success()) == states.Mapped("other", map_states=[states.Success("m")])
+    assert mapped(states.Success()) != mapped(states.Failed())
+    assert states.Success(cached_inputs={"x": 1}) != states.Success()
+
+
+def test_results_are_read_from_where_they_were_written() -> None:
+    shelf = MemoryResult()
+    first, second = (states.Success("done", result=value) for value in (5, [6]))
+    for state in (first, second):
+        state.location = shelf.write(state.result)
+    both = states.Mapped(map_states=[State.deserialize(state.serialize()) for state in (first, second)])
+    assert both.map_states[0].result is None
+    assert both.load_result(shelf).result == [5, [6]]
+    assert first.load_result(shelf).result == 5
+    assert states.Success().load_result(shelf).result is None
 
 
 def test_a_value_is_never_serialised() -> None:
@@ -107,9 +139,7 @@ def test_signals_carry_their_state_past_except_exception(name: str) -> None:
     signal = getattr(signals, name)("why", result=5)
     assert not isinstance(signal, Exception)
     assert (signal.state.message, signal.state.result) == ("why", 5)
-    again = signals.signal_from_state(signal.state)
-    assert type(again) is type(signal)
-    assert again.state is signal.state
+    assert signals.signal_from_state(signal.state) is type(signal)
     revived = pickle.loads(pickle.dumps(getattr(signals, name)("why")))
     assert type(revived.state) is type(signal.state)
     assert revived.state.message == "why"
@@ -119,5 +149,6 @@ def test_a_signal_is_its_own_result_unless_one_is_given() -> None:
     signal = signals.FAIL("why")
     assert signal.state.result is signal
     assert signals.SKIP("why").state.result is None
+    assert signals.LOOP("why").state.result == "LOOP('why')"
     with pytest.raises(ValueError, match="Cancelled"):
         signals.signal_from_state(states.Cancelled())

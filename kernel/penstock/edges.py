@@ -121,6 +121,28 @@ class Binding:
         """Return the key of each value, for a task whose inputs are *names*."""
         return names[: len(self.values)] if self.keys is None else self.keys
 
+    def ends(self, names: tuple[str, ...]) -> list[tuple[Any, str | None, int]]:
+        """Return each value with its key and mark, tasks that are only waited for last and without a key."""
+        marks, after_marks = self.marks or (0,) * len(self.values), self.after_marks or (0,) * len(self.after)
+        return [
+            *zip(self.values, self.names(names) if self.values else (), marks, strict=True),
+            *((task, None, mark) for task, mark in zip(self.after, after_marks, strict=True)),
+        ]
+
+    @classmethod
+    def of(cls, ends: "list[tuple[Any, str | None, int]]") -> "Binding":
+        """Return the binding whose `ends` are *ends*."""
+        inputs = [(value, key, mark) for value, key, mark in ends if key is not None]
+        after = [(value, mark) for value, key, mark in ends if key is None]
+        marks, after_marks = tuple([mark for _, _, mark in inputs]), tuple([mark for _, mark in after])
+        return cls(
+            tuple([key for _, key, _ in inputs]),
+            tuple([value for value, _, _ in inputs]),
+            marks if any(marks) else None,
+            tuple([value for value, _ in after]),
+            after_marks if any(after_marks) else None,
+        )
+
     def is_mapped(self) -> bool:
         """Return whether the task runs once for each item of an input."""
         return any(mark & MAPPED for mark in (*(self.marks or ()), *(self.after_marks or ())))

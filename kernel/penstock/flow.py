@@ -1,32 +1,43 @@
 """Flow: a graph of tasks that can be built, validated, run, registered and drawn."""
 
+import copy
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from penstock import errors
 from penstock.context import active_flow, context, within_blocks
 from penstock.edges import Edge
 from penstock.engine.collecting import rare_collections
 from penstock.flow_graph import FlowGraph
+from penstock.parameters import Parameter
 from penstock.states import Pending
 from penstock.tasks import Task
 from penstock.tasks.options import OnFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from penstock.executors import Executor
     from penstock.graph import Graph
     from penstock.results import Result
     from penstock.run_configs import RunConfig
-    from penstock.running import ExecutorChoice
+    from penstock.running import ExecutorChoice, TerminalStateHandler
     from penstock.schedules import Schedule
     from penstock.spec import FlowSpec
     from penstock.states import State
     from penstock.storage import Storage
+
+
+_CLASSIC: Final = {
+    "return_tasks": "the state that is returned maps every task to its state",
+    "runner_cls": "there is one engine; take part in its runs with a plugin that implements hooks",
+    "task_runner_state_handlers": "give each task its state_handlers, or observe all with a plugin's hook",
+}
+"""What runs of the classic model took, and what to do instead."""
 
 
 class Flow(FlowGraph):
@@ -48,11 +59,15 @@ class Flow(FlowGraph):
         reference_tasks: Iterable[Task] | None = None,
         state_handlers: "Sequence[Callable[[Flow, State, State], State | None]] | None" = None,
         on_failure: "Callable[[Flow, State], None] | None" = None,
+        validate: bool | None = None,
         result: "Result | str | Mapping[str, Any] | None" = None,
+        terminal_state_handler: "TerminalStateHandler | None" = None,
     ) -> None:
         """Make a flow; raises FlowError without a name.
 
         *executor*, *storage* and *result* are objects, type names (`"threads"`) or tables of a type and options.
+        *terminal_state_handler* is called with the flow, the state its run is to end in and the states of its
+        reference tasks, and may return another. *validate* validates at once what *tasks* and *edges* give.
         """
         if not name:
             message = "A flow needs a name: Flow('my-flow')"
@@ -69,6 +84,7 @@ class Flow(FlowGraph):
         self.state_handlers: list[Callable[[Flow, State, State], State | None]] = list(state_handlers or ())
         if on_failure is not None:
             self.state_handlers.append(OnFailure(on_failure))
+        self.terminal_state_handler: TerminalStateHandler | None = terminal_state_handler
         self._storage: Storage | None = None
         self._blocks: list[ExitStack] = []
         self.storage = storage
@@ -78,9 +94,25 @@ class Flow(FlowGraph):
             self._join(edge)
         if reference_tasks is not None:
             self.set_reference_tasks(reference_tasks)
+        if validate:
+            self.validate()
+        self._tell_loader()
+
+    def _tell_loader(self) -> None:
         loading = context.get("loading_flow")
         if isinstance(loading, list):
             loading.append(self)
+
+    def copy(self) -> Self:
+        """Return a copy that has the same tasks and can be changed without changing this flow.
+
+        Both have the same storage, schedule and other parts; the storage stores this flow, and a copy that is
+        assigned to it.
+        """
+        new = copy.copy(self)
+        vars(new).update({name: copy.copy(vars(self)[name]) for name in ("_bindings", "_by_slug", "state_handlers")})
+        new._tell_loader()  # noqa: SLF001 - of this class
+        return new
 
     # building
 
@@ -109,7 +141,7 @@ class Flow(FlowGraph):
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the definition, without what is derived from it or belongs to a `with` block."""
-        return {**self.__dict__, "_plan": None, "_slugs": None, "_blocks": [], "_made": []}
+        return {**self.__dict__, "_plan": None, "_slugs": None, "_index": None, "_blocks": [], "_made": []}
 
     # using
 
@@ -126,6 +158,8 @@ class Flow(FlowGraph):
         run_id: str | None = None,
         run_name: str | None = None,
         attempt: int = 1,
+        run_on_schedule: bool | None = None,
+        progress: bool = False,
         **more: Any,
     ) -> "State":
         """Run the flow now, in this process, and return its final state.
@@ -133,8 +167,10 @@ class Flow(FlowGraph):
         The state's `result` maps every task to its state. Parameters may be given by name. *executor* goes over the
         flow's own; *context* adds to `penstock.context`, *task_contexts* to that of single tasks. A run can go on
         from an earlier one: from the flow's *state*, and from *task_states*, in which finished tasks are not run
-        again. With `keep_values=False` the value of a task is let go once all tasks that take it have ended. Raises
-        ParameterError for parameters that do not fit, FlowError inside the flow's own block.
+        again. With `keep_values=False` the value of a task is let go once all tasks that take it have ended. With
+        *run_on_schedule*, by default as the settings say, a flow that has a schedule runs at each of its times until
+        none is left. With *progress* a plugin shows how the run goes. Raises ParameterError for parameters that do
+        not fit, FlowError inside the flow's own block, ScheduleError where no time is left.
         """
         from penstock.context import context as surroundings
         from penstock.engine.runs import FlowRun
@@ -146,10 +182,39 @@ class Flow(FlowGraph):
         if surroundings.get("loading_flow") is not None:
             self._not_while_loading("run")
             return Pending("The flow's file was being loaded.")
+        self._refuse_classic(more)
+        if self.schedule is not None and self._waits(run_on_schedule):
+            from penstock import due_runs
+
+            return due_runs.run_on_schedule(
+                self,
+                {**(parameters or {}), **more},
+                executor=executor,
+                context=context,
+                run_name=run_name,
+                progress=progress,
+            )
         given = check_parameters(self, {**(parameters or {}), **more})
         self.validate()
         options = RunOptions(executor, context or {}, state, task_states or {}, task_contexts or {}, keep_values)
-        return run_flow(self, FlowRun(self.name, given, run_id, run_name, attempt), options)
+        with self._shown(progress=progress):
+            return run_flow(self, FlowRun(self.name, given, run_id, run_name, attempt), options)
+
+    def _shown(self, *, progress: bool) -> "AbstractContextManager[None]":
+        from penstock.hooks import calls
+
+        return calls.show_progress(self) if progress else nullcontext()
+
+    def _refuse_classic(self, given: Mapping[str, Any]) -> None:
+        for name in _CLASSIC.keys() & given.keys():
+            if not self.get_tasks(name, task_type=Parameter):
+                message = f'Flow "{self.name}" cannot be run with {name}=...: {_CLASSIC[name]}'
+                raise errors.ParameterError(message)
+
+    def _waits(self, run_on_schedule: bool | None) -> bool:
+        from penstock import settings
+
+        return settings.get().flows.run_on_schedule if run_on_schedule is None else run_on_schedule
 
     def _not_while_loading(self, what: str) -> None:
         from penstock import logs
@@ -178,6 +243,35 @@ class Flow(FlowGraph):
         from penstock import registration
 
         return registration.serialize(self, build=build)
+
+    def serialized_hash(self, *, build: bool = False) -> str:
+        """Return the SHA-256 of the flow's metadata, equal for equal metadata; with *build* its source is stored first.
+
+        A change of a task's code alone is no change of the metadata.
+        """
+        return self.serialize(build=build).digest()
+
+    def save(self, fpath: str | Path | None = None) -> Path:
+        """Write the flow, its code included, to a file that `Flow.load` reads, and return the path.
+
+        By default that is a file named after the flow in penstock's home folder.
+        """
+        from penstock import saved_flows
+
+        return saved_flows.save(self, fpath)
+
+    @staticmethod
+    def load(fpath: str | Path) -> "Flow":
+        """Return the flow that `save` wrote, by the flow's name or by path. Only load files that you trust."""
+        from penstock import saved_flows
+
+        return saved_flows.load(fpath)
+
+    def diagnostics(self, *, include_secret_names: bool = False) -> str:
+        """Return what to send along with a question, as JSON: versions, and what is set, by name and never by value."""
+        from penstock import diagnostics
+
+        return diagnostics.diagnose(self, include_secret_names=include_secret_names)
 
     def register(
         self,
@@ -214,6 +308,13 @@ class Flow(FlowGraph):
             storage_options=storage_options,
         )
         return registered.id
+
+    def _repr_html_(self) -> str:
+        from penstock import drawing, notebook
+        from penstock.hooks import calls
+
+        graph = drawing.draw(self)
+        return notebook.graph_html(graph, calls.render_graph(graph, "svg") if len(self) <= notebook.MOST else None)
 
     def visualize(
         self,

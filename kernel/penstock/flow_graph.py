@@ -1,4 +1,4 @@
-"""The graph of a flow: its tasks, what they are bound to, and what can be asked about both."""
+"""Building the graph of a flow: tasks are added and bound, joined from another flow, and exchanged."""
 
 import itertools
 import warnings
@@ -9,28 +9,20 @@ from typing import Any
 from penstock import errors
 from penstock.context import open_blocks, within_blocks
 from penstock.edges import FLATTENED, MAPPED, WHOLE, Binding, Edge, EdgeAnnotation
-from penstock.engine.plan import Plan
+from penstock.flow_queries import FlowQueries
 from penstock.parameters import Parameter
-from penstock.resources import ResourceCleanup, ResourceInit
 from penstock.tasks import Task
 from penstock.tasks.collections import SIMPLE, Constant, as_input
 
 
-class FlowGraph:
-    """Tasks in the order in which they were added, and for each what a call has bound it to."""
+class FlowGraph(FlowQueries):
+    """A graph of tasks that can be changed."""
 
     def __init__(self, name: str) -> None:
         """Begin without tasks; *name* is for messages."""
-        self.name: str = name
-        self._bindings: dict[Task, Binding | None] = {}
-        self._by_slug: dict[str, Task] = {}
-        self._reference_tasks: set[Task] | None = None
-        self._plan: Plan | None = None
-        self._slugs: dict[Task, str] | None = None
+        super().__init__(name)
         self._made: list[list[Task]] = []
         self._tags: frozenset[str] = frozenset()
-
-    # building
 
     def add_task(self, task: Task) -> Task:
         """Add *task*, unless it is in the flow already, and return it.
@@ -56,7 +48,7 @@ class FlowGraph:
                 raise errors.DuplicateKeyError(message)
             self._by_slug[slug] = task
         self._bindings[task] = binding
-        self._plan = self._slugs = None
+        self._plan = self._slugs = self._index = None
 
     @contextmanager
     def tagging(self, tags: Iterable[str]) -> Iterator[None]:
@@ -122,7 +114,7 @@ class FlowGraph:
             message = f'{task!r} in flow "{self.name}" was given the input "{key}" twice; take out one of the two'
             raise errors.DuplicateKeyError(message)
         self._bindings[task] = before.joined(binding, names)
-        self._plan = None
+        self._plan = self._index = None
 
     def _marked(
         self,
@@ -169,16 +161,16 @@ class FlowGraph:
         *,
         mapped: bool = False,
         flattened: bool = False,
+        validate: bool | None = None,
     ) -> Edge | None:
         """Let *downstream_task* wait for *upstream_task* and, with *key*, take its value.
 
         Either may be a collection of tasks. Returns the edge, or None if *upstream_task* is no task. Raises FlowError
         for an input of a parameter, DuplicateKeyError for a key that is bound already, TypeError for a key that `run`
-        does not take.
+        does not take; with *validate* CycleError at once, and not when the flow is run.
         """
         if isinstance(downstream_task, Parameter):
-            message = f"{downstream_task!r} takes no inputs; its value is given when the flow is run"
-            raise errors.FlowError(message)
+            raise _takes_no_inputs(downstream_task)
         within_blocks(self)
         downstream_task = as_input(downstream_task, self)
         if not isinstance(downstream_task, Task):
@@ -195,6 +187,8 @@ class FlowGraph:
         else:
             downstream_task.signature.check_names((key,))
             self._bind(downstream_task, (key,), (marked,), None, mapped)
+        if validate:
+            self.compile()
         return edge
 
     def _join(self, edge: Edge) -> None:
@@ -208,11 +202,12 @@ class FlowGraph:
         keyword_tasks: Mapping[str, Any] | None = None,
         *,
         mapped: bool = False,
+        validate: bool | None = None,
     ) -> None:
         """Set several dependencies of *task* at once.
 
         *keyword_tasks* are its inputs, tasks or values; with *mapped* it runs once for each item of them and of the
-        *upstream_tasks*.
+        *upstream_tasks*. Raises what `add_edge` does.
         """
         self.add_task(task)
         keywords = dict(keyword_tasks or {})
@@ -220,129 +215,15 @@ class FlowGraph:
         self._bind(task, tuple(keywords), tuple(keywords.values()), list(upstream_tasks or ()), mapped)
         for downstream_task in downstream_tasks or ():
             self.add_edge(task, downstream_task)
+        if validate:
+            self.compile()
 
-    def chain(self, *tasks: Task) -> list[Edge]:
-        """Let each of *tasks* wait for the one before."""
-        return [edge for one, two in itertools.pairwise(tasks) if (edge := self.add_edge(one, two)) is not None]
-
-    # looking
-
-    @property
-    def tasks(self) -> set[Task]:
-        """All tasks."""
-        return set(self._bindings)
-
-    @property
-    def edges(self) -> set[Edge]:
-        """All edges, derived from what the tasks are bound to."""
-        return {edge for task in self._bindings for edge in self.edges_to(task)}
-
-    @property
-    def slugs(self) -> dict[Task, str]:
-        """The name of each task in this flow: its own slug, or its name, tags and a number."""
-        if self._slugs is None:
-            counts: dict[str, int] = {}
-            slugs: dict[Task, str] = {}
-            for task in self._bindings:
-                stem = "-".join([task.name, *sorted(task.options.tags)])
-                slug = task.options.slug
-                while slug is None or (task.options.slug is None and slug in self._by_slug):
-                    counts[stem] = counts.get(stem, 0) + 1
-                    slug = f"{stem}-{counts[stem]}"
-                slugs[task] = slug
-            self._slugs = slugs
-        return self._slugs
-
-    def edges_to(self, task: Task) -> set[Edge]:
-        """Return the edges into *task*; raises UnknownTaskError."""
-        binding = self._binding(task)
-        if binding is None:
-            return set()
-        names = binding.names(task.signature.names)
-        ends = [
-            *zip(binding.values, names, binding.marks or (0,) * len(names), strict=True),
-            *(
-                (one, None, mark)
-                for one, mark in zip(binding.after, binding.after_marks or (0,) * len(binding.after), strict=True)
-            ),
-        ]
-        return {
-            Edge(value, task, key, mapped=bool(mark & MAPPED), flattened=bool(mark & FLATTENED))
-            for value, key, mark in ends
-            if isinstance(value, Task)
-        }
-
-    def edges_from(self, task: Task) -> set[Edge]:
-        """Return the edges out of *task*; raises UnknownTaskError."""
-        self._binding(task)
-        return {edge for edge in self.edges if edge.upstream_task is task}
-
-    def constants(self, task: Task) -> dict[str, Any]:
-        """Return the inputs of *task* that are values and not tasks; raises UnknownTaskError."""
-        binding = self._binding(task) or Binding()
-        names = binding.names(task.signature.names) if binding.values else ()
-        return {key: value for key, value in zip(names, binding.values, strict=True) if not isinstance(value, Task)}
-
-    def upstream_tasks(self, task: Task) -> set[Task]:
-        """Return the tasks that *task* waits for; raises UnknownTaskError."""
-        return {edge.upstream_task for edge in self.edges_to(task)}
-
-    def downstream_tasks(self, task: Task) -> set[Task]:
-        """Return the tasks that wait for *task*; raises UnknownTaskError."""
-        return {edge.downstream_task for edge in self.edges_from(task)}
-
-    def root_tasks(self) -> set[Task]:
-        """Return the tasks that wait for no other."""
-        plan = self.compile()
-        return {task for number, task in enumerate(plan.tasks) if not plan.upstream(number)}
-
-    def terminal_tasks(self) -> set[Task]:
-        """Return the tasks that no other waits for."""
-        plan = self.compile()
-        waited = {other for number in range(len(plan.tasks)) for other in plan.upstream(number)}
-        return {task for number, task in enumerate(plan.tasks) if number not in waited}
-
-    def sorted_tasks(self) -> tuple[Task, ...]:
-        """Return the tasks in an order in which each comes after those it waits for; raises CycleError."""
-        plan = self.compile()
-        return tuple(plan.tasks[number] for number in plan.order)
-
-    def parameters(self) -> set[Parameter]:
-        """Return the parameters."""
-        return {task for task in self._bindings if isinstance(task, Parameter)}
-
-    def get_tasks(
-        self,
-        name: str | None = None,
-        slug: str | None = None,
-        tags: Iterable[str] | None = None,
-        task_type: type[Task] = Task,
-    ) -> list[Task]:
-        """Return the tasks that have the name, the slug, all the tags and the type asked for."""
-        wanted = set(tags or ())
-        return [
-            task
-            for task in self._bindings
-            if (name is None or task.name == name)
-            and (slug is None or self.slugs[task] == slug)
-            and wanted <= task.options.tags
-            and isinstance(task, task_type)
-        ]
-
-    def reference_tasks(self) -> set[Task]:
-        """Return the tasks that decide how a run ends; the terminal tasks unless others were set.
-
-        What makes and cleans up a resource does not count.
-        """
-        if self._reference_tasks:
-            return set(self._reference_tasks)
-        plan = self.compile()
-        ends = [number for number, task in enumerate(plan.tasks) if isinstance(task, ResourceCleanup)]
-        if not ends:
-            return self.terminal_tasks()
-        waited = {other for number in set(plan.order).difference(ends) for other in plan.upstream(number)}
-        unwaited = [task for number, task in enumerate(plan.tasks) if number not in waited]
-        return {task for task in unwaited if not isinstance(task, (ResourceInit, ResourceCleanup))}
+    def chain(self, *tasks: Task, validate: bool | None = None) -> list[Edge]:
+        """Let each of *tasks* wait for the one before; with *validate* CycleError is raised at once."""
+        edges = [edge for one, two in itertools.pairwise(tasks) if (edge := self.add_edge(one, two)) is not None]
+        if validate:
+            self.compile()
+        return edges
 
     def set_reference_tasks(self, tasks: Iterable[Task]) -> None:
         """Let *tasks* decide how a run ends; raises UnknownTaskError for one that is not in the flow."""
@@ -351,36 +232,96 @@ class FlowGraph:
             self._binding(task)
         self._reference_tasks = chosen
 
-    def _binding(self, task: Task) -> Binding | None:
+    # changing
+
+    def update(
+        self,
+        flow: FlowQueries,
+        *,
+        merge_parameters: bool = False,
+        validate: bool | None = None,
+        merge_reference_tasks: bool = False,
+    ) -> None:
+        """Add the tasks of *flow*, with what they are bound to there.
+
+        With *merge_parameters* its parameters take the place of those of the same name here, and the outcome is
+        validated. With *merge_reference_tasks* its reference tasks join those here. Raises DuplicateKeyError for two
+        tasks of one slug, or an input that the two flows bind differently; the flow is then left as it was.
+        """
+        theirs = {parameter.name: parameter for parameter in flow.parameters()} if merge_parameters else {}
+        with self._all_or_nothing(validate=validate or merge_parameters):
+            for parameter in self.parameters():
+                if theirs.get(parameter.name, parameter) is not parameter:
+                    self._exchange(parameter, theirs[parameter.name])
+            for task, binding in flow._bindings.items():  # noqa: SLF001 - of this class
+                if task not in self._bindings:
+                    self._add(task, binding)
+                elif binding is not None:
+                    self._bind_again(task, binding)
+            if merge_reference_tasks:
+                self.set_reference_tasks(self.reference_tasks() | flow.reference_tasks())
+
+    def replace(self, old: Task, new: Any, *, validate: bool = True) -> None:
+        """Put *new*, a task or a value, in the place of the task *old*: among inputs, edges and reference tasks.
+
+        A task takes over what *old* was bound to, its constants included, beside what it is bound to here already.
+        Raises UnknownTaskError for an *old* that is not in the flow, TypeError for a *new* that does not take its
+        inputs, and with *validate* what `validate` does; the flow is then left as it was.
+        """
+        self._binding(old)
+        if new is not old:
+            with self._all_or_nothing(validate=validate):
+                self._exchange(old, new)
+
+    @contextmanager
+    def _all_or_nothing(self, *, validate: bool) -> Iterator[None]:
+        before = dict(self._bindings), dict(self._by_slug), self._reference_tasks
         try:
-            return self._bindings[task]
-        except (KeyError, TypeError):
-            message = f'{task!r} is not in flow "{self.name}"; add it with flow.add_task(...)'
-            raise errors.UnknownTaskError(message) from None
+            yield
+            if validate:
+                self.validate()
+        except BaseException:
+            self._bindings, self._by_slug, self._reference_tasks = before
+            self._plan = self._slugs = self._index = None
+            raise
 
-    def __iter__(self) -> Iterator[Task]:
-        """Iterate over the tasks, each after those it waits for."""
-        return iter(self.sorted_tasks())
+    def _exchange(self, old: Task, new: Any) -> None:
+        place, inputs = list(self._bindings).index(old), self._bindings.pop(old)
+        self._by_slug = {slug: task for slug, task in self._by_slug.items() if task is not old}
+        self._plan = self._slugs = self._index = None
+        count = len(self._bindings)
+        value, _ = self._marked_one(new, mapped=False)
+        for task, binding in self._bindings.items():
+            if binding is not None and any(one is old for one in (*binding.values, *binding.after)):
+                self._bindings[task] = self._pointed(task, binding, old, value)
+        items = list(self._bindings.items())
+        self._bindings = dict(items[:place] + items[count:] + items[place:count])  # slugs of other tasks stay
+        if isinstance(value, Task) and inputs is not None:
+            self._bind_again(value, Binding.of(inputs.ends(old.signature.names)))
+        if old in (self._reference_tasks or ()):
+            kept = {task for task in self._reference_tasks or () if task is not old}
+            self._reference_tasks = {*kept, value} if isinstance(value, Task) else kept
 
-    def __len__(self) -> int:
-        """Return how many tasks there are."""
-        return len(self._bindings)
+    def _pointed(self, task: Task, binding: Binding, old: Task, value: Any) -> Binding:
+        """Return the binding of *task* with *value* where *old* was; a value is nothing to wait for."""
+        if isinstance(value, Task):
+            Edge(value, task)  # refuses a task that would wait for itself
+        ends = [(value if one is old else one, key, mark) for one, key, mark in binding.ends(task.signature.names)]
+        for one, key, mark in ends:
+            if one is value and key is not None:
+                self._marked_one(value, mapped=bool(mark & MAPPED))
+        return Binding.of([end for end in ends if end[1] is not None or isinstance(end[0], Task)])
 
-    def __bool__(self) -> bool:
-        """Return True: a flow without tasks is a flow."""
-        return True
-
-    def __contains__(self, task: object) -> bool:
-        """Return whether *task* is in the flow."""
-        return task in self._bindings
-
-    # compiling
-
-    def compile(self) -> Plan:
-        """Return the flow as the engine's arrays; raises CycleError naming a cycle."""
-        if self._plan is None:
-            self._plan = Plan(self._bindings)
-        return self._plan
+    def _bind_again(self, task: Task, binding: Binding) -> None:
+        """Bind *task* to what it is not bound to already."""
+        names = task.signature.names
+        known = {(id(one), key, mark) for one, key, mark in (self._bindings[task] or Binding()).ends(names)}
+        new = [end for end in binding.ends(names) if (id(end[0]), *end[1:]) not in known]
+        if new and isinstance(task, Parameter):
+            raise _takes_no_inputs(task)
+        if new:
+            task.signature.check_names(tuple(key for _, key, _ in new if key is not None))
+            self._bind_more(task, Binding.of(new))
 
     def validate(self) -> None:
         """Raise CycleError if tasks depend on one another in a circle, TypeError if a task lacks an input."""
@@ -391,3 +332,7 @@ class FlowGraph:
             if missing:
                 message = f'{task!r} in flow "{self.name}" needs a value for {", ".join(missing)}'
                 raise TypeError(message)
+
+
+def _takes_no_inputs(parameter: Parameter) -> errors.FlowError:
+    return errors.FlowError(f"{parameter!r} takes no inputs; its value is given when the flow is run")

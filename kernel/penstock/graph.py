@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from penstock import errors
-from penstock.hooks import calls, manager
+from penstock.hooks import calls, lookup
 
 _DRAWN_BY: Final = "penstock-viz"
 _FORMATS: Final = ("dot", "mermaid", "svg")
@@ -71,11 +71,4 @@ def _nobody_draws(format: str) -> errors.PluginError:  # noqa: A002 - as above
         hint = errors.did_you_mean(format, _FORMATS)
         known = errors.listing(_FORMATS)
         return errors.UnknownTypeError(f'No plugin draws a graph as "{format}".{hint} {_DRAWN_BY} draws {known}.')
-    broken = next((r for r in manager.registry().records if r.distribution == _DRAWN_BY and r.error), None)
-    if broken is not None:
-        return errors.PluginMissingError(
-            f"Drawing a graph needs the plugin {_DRAWN_BY}, which is broken: {broken.error}"
-        )
-    return errors.PluginMissingError(
-        f"Drawing a graph needs the plugin {_DRAWN_BY}, which is not installed.\nTry: pip install {_DRAWN_BY}"
-    )
+    return lookup.missing("Drawing a graph needs", _DRAWN_BY)

@@ -2,19 +2,28 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Self, get_args
 
 from penstock import errors
 from penstock.context import active_flow, context
 from penstock.tasks import Task
 from penstock.tasks.signatures import no_default
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
 
-class Parameter(Task):
+    T = TypeVar("T", default=Any)
+else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+
+class Parameter(Task, Generic[T]):
     """A value that is given when the flow is run; a root task whose slug is its name.
 
-    It is required unless it has a default; `default=None` makes it optional. With a *type*, which may be
-    anything that pydantic validates, the value given is validated and converted.
+    It is required unless it has a default; `default=None` makes it optional. With a type, `Parameter[int]("n")` or
+    `type=int`, which may be anything that pydantic validates, the value given is validated and converted.
     """
 
     def __init__(
@@ -34,6 +43,13 @@ class Parameter(Task):
         flow = active_flow.get()
         if flow is not None:
             flow.add_task(self)
+
+    def _take_type(self, alias: Any) -> None:
+        if self.type is None:
+            self.type = get_args(alias)[0]
+
+    __orig_class__: property = property(fset=_take_type)
+    """Where `typing` writes down that `Parameter[int]` was called."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Self:
         """Add this parameter itself to the flow and return it."""

@@ -1,7 +1,7 @@
 """One run of a flow: parameters in, the engine driven with an executor, the flow's final state out."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent import futures
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from penstock.engine.runs import FlowRun
 from penstock.engine.setup import Setup
 from penstock.engine.work import SUCCEEDED
 from penstock.parameters import Parameter
-from penstock.states import Failed, Pending, Running, State, Success
+from penstock.states import Failed, Mapped, Pending, Running, State, Success
 from penstock.tasks import Task
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 ExecutorChoice: TypeAlias = "Executor | futures.Executor | Mapping[str, Any] | str | None"
 
 
+TerminalStateHandler: TypeAlias = "Callable[[Flow, State, set[State]], State | None]"
+
+
 class TaskStates(Mapping[Task, State]):
     """The state of every task of a run, made when it is asked for."""
 
@@ -36,6 +39,11 @@ class TaskStates(Mapping[Task, State]):
         """Read states from the *board* of a run."""
         self._board = board
         self._numbers = {task: number for number, task in enumerate(board.plan.tasks)}
+
+    @property
+    def odd(self) -> dict[Task, State]:
+        """The states that are not plain successes; those that are have not even been made."""
+        return {task: self[task] for task, number in self._numbers.items() if self._board.ended[number] != CLEAN}
 
     def __getitem__(self, task: Task) -> State:
         """Return the state of *task*."""
@@ -115,7 +123,23 @@ def _drive(flow: "Flow", board: Board, pool: "AbstractContextManager[futures.Exe
         return signal.state
     finally:
         active_flow.reset(token)
-    return final_state(flow, board)
+    return _settled(flow, final_state(flow, board))
+
+
+def _settled(flow: "Flow", state: State) -> State:
+    """Return *state*, or what the flow's terminal state handler puts in its place, with the states of all tasks."""
+    if flow.terminal_state_handler is None:
+        return state
+    reference = [state.result[task] for task in flow.reference_tasks()]
+    children = [one.map_states if isinstance(one, Mapped) else (one,) for one in reference]
+    try:
+        new = flow.terminal_state_handler(flow, state, {child for states in children for child in states}) or state
+        new.result = new.result if new.result is not None else state.result
+    except signals.PenstockSignal as signal:
+        return signal.state
+    except Exception as error:  # noqa: BLE001 - a user's handler
+        return unreadable(f"The terminal state handler of flow {flow.name}", error)
+    return new
 
 
 def final_state(flow: "Flow", board: Board) -> State:
@@ -125,12 +149,20 @@ def final_state(flow: "Flow", board: Board) -> State:
         return Success("All reference tasks succeeded.", states)
     if not all(board.has_ended(number) for number in range(len(board.plan.tasks)) if not board.plan.uses[number]):
         return Running("Flow run in progress: terminal tasks are incomplete.", states)
-    reference = [states[task] for task in flow.reference_tasks()]
+    reference = [child for task in flow.reference_tasks() for child in _odd(states[task])]
     if any(state.is_failed() for state in reference):
         return Failed("Some reference tasks failed.", states)
     if all(state.is_successful() for state in reference):
         return Success("All reference tasks succeeded.", states)
     return Success("No reference tasks failed.", states)
+
+
+def _odd(state: State) -> Iterable[State]:
+    """Return the states that decide for *state*: for a mapped task its children's, plain successes left out."""
+    if not isinstance(state, Mapped):
+        return (state,)
+    odd: Mapping[int, State] | None = getattr(state.map_states, "odd", None)
+    return state.map_states if odd is None else odd.values()
 
 
 def _handled(flow: "Flow", old: State, new: State) -> State:

@@ -86,6 +86,9 @@ class FlowSettings(Section):
     """How flows run."""
 
     checkpointing: bool = Field(default=True, description="write results wherever a result is configured")
+    run_on_schedule: bool = Field(
+        default=False, description="let flow.run() of a flow with a schedule wait for its times and run at each"
+    )
     create_project: bool = Field(default=True, description="let register create a project that does not exist")
 
 

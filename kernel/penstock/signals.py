@@ -96,6 +96,11 @@ class LOOP(PenstockSignal):
 
     _state_class = states.Looped
 
+    def __init__(self, message: str | None = None, *args: Any, **state_kwargs: Any) -> None:
+        """Make a Looped state whose result is a text, and not the signal, unless one is given."""
+        state_kwargs.setdefault("result", repr(self))
+        super().__init__(message, *args, **state_kwargs)
+
 
 class ENDRUN(PenstockSignal):
     """End the task, or the flow run, in the given state, without retries."""
@@ -106,12 +111,13 @@ class ENDRUN(PenstockSignal):
         self.state: states.State = state
 
 
-def signal_from_state(state: states.State) -> PenstockSignal:
-    """Return the signal that stands for *state*; raises ValueError if there is none."""
+def signal_from_state(state: states.State) -> type[PenstockSignal]:
+    """Return the class of the signal that ends a task as *state* is; raises ValueError if there is none.
+
+    `raise signal_from_state(state)(state.message)` passes on how something else has ended.
+    """
     for kind in (FAIL, TRIGGERFAIL, VALIDATIONFAIL, SUCCESS, RETRY, SKIP, PAUSE, LOOP):
         if kind._state_class is type(state):  # noqa: SLF001 - of this module
-            signal = kind(state.message)
-            signal.state = state
-            return signal
+            return kind
     message = f"No signal stands for a {state.type} state"
     raise ValueError(message)

@@ -1,15 +1,19 @@
 """What a task run or a flow run can be in: the state classes, their predicates and their serialised form.
 
 A state holds the bare value of a task (`result`) and, where that value was written, its `location`.
-Serialised, a state carries the location and never the value.
+Serialised, a state carries the location and never the value, nor the context, which may hold values too.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, ClassVar, Final
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
-from penstock import clock
+from penstock import clock, packing
+from penstock.context import context as surroundings
+
+if TYPE_CHECKING:
+    from penstock.results import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +28,13 @@ class Location:
 class State:
     """The state of a run: a type, a message for people, a result, and what is needed to go on from it.
 
-    Two states are equal if their type, result and further fields are; the message and the context do not
-    count. The hash is by identity, as states are mutable.
+    Two states are equal if their type, result and further fields are; the message, the context and the location do
+    not count. The hash is by identity, as states are mutable.
     """
 
     __slots__ = ("cached_inputs", "context", "location", "message", "result")
 
-    color: ClassVar[str] = "#000000"
+    color: ClassVar[str] = "#696969"
     _fields: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
@@ -43,8 +47,8 @@ class State:
         """Make a state with a *message* for people and a *result*."""
         self.message: str | None = message
         self.result: Any = result
-        self.context: dict[str, Any] | None = context
-        self.cached_inputs: dict[str, Any] | None = cached_inputs
+        self.context: dict[str, Any] = dict(context) if context else {}
+        self.cached_inputs: dict[str, Any] = cached_inputs or {}
         self.location: Location | None = None
 
     @property
@@ -125,8 +129,24 @@ class State:
     @classmethod
     def parents(cls, *, include_self: bool = False, names_only: bool = False) -> list[Any]:
         """Return the state classes above this one, or their names."""
-        found = [known for known in cls.__mro__ if issubclass(known, State) and (include_self or known is not cls)]
+        found = [
+            known
+            for known in cls.__mro__
+            if issubclass(known, State) and known is not _MetaState and (include_self or known is not cls)
+        ]
         return [known.__name__ for known in found] if names_only else found
+
+    def load_result(self, result: "Result") -> Self:
+        """Read the result from where it was written, unless it is here, and return this state.
+
+        *result* says how: it is of the kind that wrote, and configured as it was. A mapped state's children are
+        read, and become its result.
+        """
+        self.result = self._read(result)
+        return self
+
+    def _read(self, result: "Result") -> Any:
+        return self.result if self.result is not None or self.location is None else result.read(self.location)
 
     def serialize(self) -> dict[str, Any]:
         """Return the state as JSON values: type, message, location and further fields; never the result."""
@@ -154,7 +174,7 @@ class State:
         return state
 
     def _compared(self) -> tuple[Any, ...]:
-        return (self.result, *(getattr(self, name) for name in self._fields))
+        return (self.result, self.cached_inputs, *(getattr(self, name) for name in self._fields))
 
     def __eq__(self, other: object) -> bool:
         """Compare type, result and further fields."""
@@ -170,16 +190,24 @@ class State:
         """Show type and message."""
         return f'<{self.type}: "{self.message}">' if self.message else f"<{self.type}>"
 
+    def _repr_html_(self) -> str:
+        from penstock import notebook
+
+        return notebook.state_html(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the slots."""
+        """Pickle the slots; an exception that cannot be pickled, or not be restored, becomes a text that says so."""
         names = [name for base in type(self).__mro__ for name in getattr(base, "__slots__", ())]
-        return _rebuild, (type(self), {name: getattr(self, name) for name in names})
+        values = {name: getattr(self, name) for name in names}
+        if isinstance(self.result, Exception):
+            values["result"] = packing.packed(self.result)
+        return _rebuild, (type(self), values)
 
 
 def _rebuild(kind: type[State], values: dict[str, Any]) -> State:
     state = kind.__new__(kind)
     for name, value in values.items():
-        setattr(state, name, value)
+        setattr(state, name, value.restored() if isinstance(value, packing.Packed) else value)
     return state
 
 
@@ -200,9 +228,11 @@ class Scheduled(Pending):
     def __init__(
         self, message: str | None = None, result: Any = None, start_time: datetime | None = None, **kw: Any
     ) -> None:
-        """Make a state that is due at *start_time*."""
+        """Make a state that is due at *start_time*; its context says which attempt of the task it was made in."""
         super().__init__(message, result, **kw)
-        self.start_time: datetime | None = start_time if start_time is not None else self._default_start()
+        self.start_time: datetime | None = _utc(start_time) or self._default_start()
+        if (run_count := surroundings.get("task_run_count")) is not None:
+            self.context["task_run_count"] = run_count
 
     def _default_start(self) -> datetime | None:
         return clock.now()
@@ -232,10 +262,17 @@ class Retrying(Scheduled):
     color = "#f66a0a"
     _fields: ClassVar[tuple[str, ...]] = ("start_time", "run_count")
 
-    def __init__(self, message: str | None = None, result: Any = None, run_count: int = 1, **kw: Any) -> None:
-        """Make a state after attempt number *run_count*, which counts from 1."""
-        super().__init__(message, result, **kw)
-        self.run_count: int = run_count
+    def __init__(
+        self,
+        message: str | None = None,
+        result: Any = None,
+        start_time: datetime | None = None,
+        run_count: int | None = None,
+        **kw: Any,
+    ) -> None:
+        """Make a state after attempt number *run_count*, which counts from 1: by default the one under way."""
+        super().__init__(message, result, start_time, **kw)
+        self.run_count: int = run_count if run_count is not None else surroundings.get("task_run_count", 1)
 
 
 class _MetaState(State):
@@ -272,11 +309,16 @@ class Queued(_MetaState):
     _fields: ClassVar[tuple[str, ...]] = ("state", "start_time")
 
     def __init__(
-        self, message: str | None = None, result: Any = None, start_time: datetime | None = None, **kw: Any
+        self,
+        message: str | None = None,
+        result: Any = None,
+        state: State | None = None,
+        start_time: datetime | None = None,
+        **kw: Any,
     ) -> None:
         """Make a state to be looked at again at *start_time* (UTC; now if not given)."""
-        super().__init__(message, result, **kw)
-        self.start_time: datetime = start_time if start_time is not None else clock.now()
+        super().__init__(message, result, state, **kw)
+        self.start_time: datetime = _utc(start_time) or clock.now()
 
 
 class Running(State):
@@ -297,7 +339,7 @@ class Finished(State):
     """Ended."""
 
     __slots__ = ()
-    color = "#bababa"
+    color = "#003ccb"
 
 
 class Looped(Finished):
@@ -307,10 +349,12 @@ class Looped(Finished):
     color = "#003ccb"
     _fields: ClassVar[tuple[str, ...]] = ("loop_count",)
 
-    def __init__(self, message: str | None = None, result: Any = None, loop_count: int = 1, **kw: Any) -> None:
-        """Make a state after round *loop_count*, which counts from 1."""
+    def __init__(
+        self, message: str | None = None, result: Any = None, loop_count: int | None = None, **kw: Any
+    ) -> None:
+        """Make a state after round *loop_count*, which counts from 1: by default the one under way."""
         super().__init__(message, result, **kw)
-        self.loop_count: int = loop_count
+        self.loop_count: int = loop_count if loop_count is not None else surroundings.get("task_loop_count", 1)
 
 
 class Success(Finished):
@@ -340,13 +384,13 @@ class Cached(Success):
         super().__init__(message, result, **kw)
         self.hashed_inputs: dict[str, str] | None = hashed_inputs
         self.cached_parameters: dict[str, Any] | None = cached_parameters
-        self.cached_result_expiration: datetime | None = cached_result_expiration
+        self.cached_result_expiration: datetime | None = _utc(cached_result_expiration)
 
 
 class Mapped(Success):
     """The parent of mapped children: `map_states` holds theirs, `n_map_states` says how many there are."""
 
-    __slots__ = ("map_states", "n_map_states")
+    __slots__ = ("_n_map_states", "map_states")
     color = "#003ccb"
     _fields: ClassVar[tuple[str, ...]] = ("n_map_states",)
 
@@ -361,7 +405,21 @@ class Mapped(Success):
         """Hold the children's states, a sequence that may make them when they are asked for."""
         super().__init__(message, result, **kw)
         self.map_states: Sequence[State] = map_states if map_states is not None else []
-        self.n_map_states: int = n_map_states if n_map_states is not None else len(self.map_states)
+        self._n_map_states: int | None = n_map_states
+
+    @property
+    def n_map_states(self) -> int:
+        """How many children there are, which may be known where they are not."""
+        return self._n_map_states or len(self.map_states)
+
+    def _read(self, result: "Result") -> Any:
+        if not self.map_states:
+            return self.result
+        self.map_states = [child.load_result(result) for child in self.map_states]
+        return [child.result for child in self.map_states]
+
+    def _compared(self) -> tuple[Any, ...]:
+        return (*super()._compared(), list(self.map_states))
 
 
 class Skipped(Success):
@@ -420,6 +478,10 @@ _RESTORE: Final[dict[str, Callable[[Any], Any]]] = {
     "cached_result_expiration": datetime.fromisoformat,
     "state": State.deserialize,
 }
+
+
+def _utc(time: datetime | None) -> datetime | None:
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
 
 
 def _restored(name: str, value: Any) -> Any:

@@ -1,7 +1,9 @@
 """Rules over how a task's upstream tasks ended: a trigger lets the task run, or raises a signal.
 
 A trigger is called with the upstream states by edge. A mapped upstream counts child by child, unless the
-edge itself is mapped, which has already given each child its own. A skipped task counts as a success.
+edge itself is mapped, which has already given each child its own; a task that is waited for along two edges counts
+once. A skipped task counts as a success. Where nothing is upstream every trigger lets the task run, `not_all_skipped`
+apart, which finds nothing that was not skipped.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +22,8 @@ Trigger: TypeAlias = Callable[[Mapping["Edge", State]], bool]
 def _ended(upstream_states: Mapping["Edge", State]) -> list[State]:
     """Return the states that count, with mapped ones replaced by their children's."""
     counted: list[State] = []
-    for edge, state in upstream_states.items():
+    once = {(id(state), edge.mapped): (edge, state) for edge, state in upstream_states.items()}
+    for edge, state in once.values():
         if state.is_mapped() and not edge.mapped:
             counted.extend(getattr(state, "map_states", ()))
         else:
@@ -44,16 +47,14 @@ def all_failed(upstream_states: Mapping["Edge", State]) -> bool:
 
 def any_successful(upstream_states: Mapping["Edge", State]) -> bool:
     """Run if at least one upstream task succeeded, or if there is none."""
-    counted = _ended(upstream_states)
-    if not counted or any(state.is_successful() for state in counted):
+    if not upstream_states or any(state.is_successful() for state in _ended(upstream_states)):
         return True
     raise signals.TRIGGERFAIL('Trigger was "any_successful" but none of the upstream tasks succeeded.')
 
 
 def any_failed(upstream_states: Mapping["Edge", State]) -> bool:
     """Run if at least one upstream task failed, or if there is none."""
-    counted = _ended(upstream_states)
-    if not counted or any(state.is_failed() for state in counted):
+    if not upstream_states or any(state.is_failed() for state in _ended(upstream_states)):
         return True
     raise signals.TRIGGERFAIL('Trigger was "any_failed" but none of the upstream tasks failed.')
 
@@ -78,7 +79,7 @@ def manual_only(upstream_states: Mapping["Edge", State]) -> bool:  # noqa: ARG00
 def not_all_skipped(upstream_states: Mapping["Edge", State]) -> bool:
     """Run if every upstream task succeeded and at least one was not skipped."""
     counted = _ended(upstream_states)
-    if counted and all(state.is_skipped() for state in counted):
+    if all(state.is_skipped() for state in counted):
         raise signals.SKIP("All upstream tasks were skipped.")
     if all(state.is_successful() for state in counted):
         return True
@@ -107,6 +108,8 @@ class _Counting:
         self._at_most = at_most
 
     def __call__(self, upstream_states: Mapping["Edge", State]) -> bool:
+        if not upstream_states:
+            return True
         counted = _ended(upstream_states)
         number = sum(1 for state in counted if self._counts(state))
         low, high = (_bound(bound, len(counted)) for bound in (self._at_least, self._at_most))

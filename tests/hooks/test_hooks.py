@@ -1,6 +1,8 @@
 """Each hook of the kernel, implemented once: a test named after it."""
 
 import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -172,6 +174,31 @@ class Watcher:
     @hookimpl
     def penstock_flow_run_state(self, run: Any, old: Any, new: Any) -> None:
         self.seen.append(f"{run.flow_name}: {old.type} {new.type}")
+
+
+def test_penstock_show_progress() -> None:
+    shown: list[str] = []
+
+    class View:
+        @hookimpl(tryfirst=True)
+        @contextmanager
+        def penstock_show_progress(self, flow: Flow) -> Iterator[None]:
+            shown.append(f"{flow.name} begins")
+            yield
+            shown.append(f"{flow.name} ends")
+
+    with Flow("shown") as flow:
+        one()
+    with observing(View()):
+        assert flow.run(progress=True).is_successful()
+        assert flow.run().is_successful()
+    assert shown == ["shown begins", "shown ends"]
+
+
+def test_without_a_plugin_that_shows_progress_what_to_install_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manager, "_registry", manager.Registry())
+    with pytest.raises(errors.PluginMissingError, match=r"progress of a run needs.*\nTry: pip install penstock-cli"):
+        Flow("unseen").run(progress=True)
 
 
 def test_penstock_flow_run_state() -> None:

@@ -63,7 +63,7 @@ def test_constants_may_be_as_deep_as_they_like_and_hold_themselves() -> None:
     with Flow("deep") as flow:
         one, other = give(deep), give(loop)
     assert flow.tasks == {one, other}
-    assert flow.constants(other)["value"] is loop
+    assert flow.constants[other]["value"] is loop
     while deep:  # an object this deep is taken apart from its top, or freeing it overflows the stack
         deep = deep[0]
 

@@ -64,7 +64,7 @@ def test_an_operator_names_its_task_and_keeps_its_sides() -> None:
         added, negated = 10 - one, one.not_()
     assert (added.name, negated.name) == ("Sub", "Not")
     assert flow.edges == {Edge(one, added, "y"), Edge(one, negated, "x")}
-    assert flow.constants(added) == {"x": 10}
+    assert flow.constants[added] == {"x": 10}
 
 
 def test_an_operator_outside_of_a_flow_says_so() -> None:

@@ -10,7 +10,7 @@ from penstock.engine.frames import TaskFrame
 from penstock.engine.plan import Plan
 from penstock.engine.runs import TaskRun
 from penstock.engine.setup import Setup
-from penstock.engine.work import SUCCEEDED, Extra
+from penstock.engine.work import SUCCEEDED, Extra, is_plain
 from penstock.states import Mapped, Pending, Resume, State, Success
 
 if TYPE_CHECKING:
@@ -44,11 +44,14 @@ class Board:
     def preset(self, number: int, state: State) -> None:
         """Let task *number* begin from *state*, which may be its end."""
         self.values[number] = state.result
+        if is_plain(state):
+            self.ended[number] = CLEAN
+            return
         self.states[number] = state
         if isinstance(state, Mapped) and state.result is None:
             self.values[number] = state.result = [child.result for child in state.map_states]
         if state.is_terminal() and all(child.is_finished() for child in getattr(state, "map_states", ())):
-            self.ended[number] = CLEAN if type(state) is Success and state.location is None else ODD
+            self.ended[number] = ODD
 
     def let_go(self, number: int) -> None:
         """Drop the value of a task that nobody needs any more, or the values of its children."""

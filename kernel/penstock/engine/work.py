@@ -258,8 +258,9 @@ def task_returned(name: str, value: Task) -> errors.TaskError:
 
 
 def _note(ended: Ended, position: int, state: State) -> None:
-    ended.values[position] = state.result
-    if not is_plain(state):
+    if is_plain(state):
+        ended.values[position] = state.result
+    else:
         ended.states[position] = state
 
 

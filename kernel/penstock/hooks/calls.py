@@ -4,10 +4,13 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from penstock.hooks import manager
+from penstock.hooks import lookup, manager
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from penstock.engine.runs import FlowRun, TaskRun
+    from penstock.flow import Flow
     from penstock.graph import Graph
     from penstock.spec import FlowSpec
     from penstock.states import State
@@ -33,6 +36,14 @@ def flow_registered(spec: "FlowSpec", project: str, version: int) -> None:
     """Tell every plugin that a flow was registered."""
     for tell in _observers("penstock_flow_registered", "spec", "project", "version"):
         tell(spec, project, version)
+
+
+def show_progress(flow: "Flow") -> "AbstractContextManager[None]":
+    """Return the first plugin's view of a run of *flow*; raises PluginMissingError saying what to install."""
+    answer: AbstractContextManager[None] | None = manager.registry().manager.hook.penstock_show_progress(flow=flow)
+    if answer is None:
+        raise lookup.missing("Showing the progress of a run needs", "penstock-cli")
+    return answer
 
 
 def flow_run_observers() -> "list[FlowObserver]":

@@ -65,18 +65,23 @@ def find(kind: str, name: str, distribution: str | None = None) -> Any:
     distribution = distribution or catalogued(kind, name)
     if distribution is None:
         _unknown(kind, name)
+    raise missing(f"{where} comes with", distribution)
+
+
+def missing(what: str, distribution: str) -> errors.PluginMissingError:
+    """Return the error that *what* (`"x comes with"`, `"y needs"`) a plugin which cannot be used here, and why."""
+    from penstock.hooks import manager
+
     installed = next((r for r in manager.registry().records if r.distribution == distribution), None)
-    if installed is not None and installed.error:
-        message = f"{where} comes with the plugin {distribution}, which is broken: {installed.error}"
-    elif installed is not None and installed.blocked:
-        message = f"{where} comes with the plugin {distribution}, which the setting plugins.block or allow leaves out"
-    elif installed is not None:
-        message = f"{where} is not offered by {distribution} {installed.version}, which is installed; update it"
+    if installed is None:
+        fate = f"is not installed.\nTry: pip install {distribution}"
+    elif installed.error:
+        fate = f"is broken: {installed.error}"
+    elif installed.blocked:
+        fate = "the setting plugins.block or allow leaves out"
     else:
-        message = (
-            f"{where} comes with the plugin {distribution}, which is not installed.\nTry: pip install {distribution}"
-        )
-    raise errors.PluginMissingError(message)
+        fate = f"is installed as {installed.version}, without this; update it"
+    return errors.PluginMissingError(f"{what} the plugin {distribution}, which {fate}")
 
 
 def catalogued(kind: str, name: str) -> str | None:

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from penstock.hooks.markers import hookspec
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     import pluggy
 
     from penstock.engine.runs import FlowRun, TaskRun
+    from penstock.flow import Flow
     from penstock.graph import Graph
     from penstock.spec import FlowSpec
     from penstock.states import State
@@ -94,6 +97,15 @@ def penstock_flow_registered(spec: "FlowSpec", project: str, version: int) -> No
 
 
 # A flow runs
+
+
+@hookspec(firstresult=True)
+def penstock_show_progress(flow: "Flow") -> "AbstractContextManager[None] | None":
+    """Return a context in which a run of *flow* is shown while it runs; entered by `flow.run(progress=True)`.
+
+    What there is to show is told to `observing` plugins: see the hooks about states. Nothing that cannot be shown
+    may end the run.
+    """
 
 
 @hookspec(firstresult=True)

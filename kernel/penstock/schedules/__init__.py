@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from penstock.hooks import lookup
-from penstock.schedules.base import Schedule
+from penstock.schedules.base import ClockEvent, Schedule
 
 if TYPE_CHECKING:
     from penstock_schedulers import CronSchedule as CronSchedule
@@ -11,4 +11,4 @@ if TYPE_CHECKING:
 else:
     __getattr__, __dir__ = lookup.attach(__name__, "schedule")
 
-__all__ = ["Schedule"]
+__all__ = ["ClockEvent", "Schedule"]

@@ -1,10 +1,20 @@
 """The schedule kind: when a flow is due."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from penstock.hooks.kinds import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class ClockEvent:
+    """A time (UTC) at which a flow is due, with the parameters that go with it."""
+
+    start_time: datetime
+    parameter_defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Schedule(Kind, ABC):
@@ -19,3 +29,7 @@ class Schedule(Kind, ABC):
         * In UTC, ascending, without repetition.
         * The same *after* always gives the same times.
         """
+
+    def events(self, n: int, after: datetime | None = None) -> list[ClockEvent]:
+        """Return the times of `next` with what goes with each; a schedule that knows parameters says so here."""
+        return [ClockEvent(time) for time in self.next(n, after)]

@@ -134,12 +134,17 @@ def flow_from_pickle(name: str, content: bytes, location: str) -> "Flow":
 
     Raises StorageError naming the versions that differ if it cannot be read.
     """
-    document: dict[str, Any] = json.loads(content)
     try:
-        flow: Flow = pickle.loads(b64decode(document["flow"]))  # noqa: S301 - the digest was checked before
+        document: dict[str, Any] = json.loads(content)
+        pickled, then = b64decode(document["flow"]), dict(document["versions"])
+    except (ValueError, TypeError, LookupError) as error:
+        message = f"What lies at {location} is not a flow that penstock has pickled: {type(error).__name__}: {error}"
+        raise errors.StorageError(message) from error
+    try:
+        flow: Flow = pickle.loads(pickled)  # noqa: S301 - the digest was checked before
     except Exception as error:  # what a user's tasks hold
         here = versions()
-        differ = [f"{k} {v} then, {here.get(k)} here" for k, v in document["versions"].items() if here.get(k) != v]
+        differ = [f"{k} {v} then, {here.get(k)} here" for k, v in then.items() if here.get(k) != v]
         message = f'Flow "{name}" at {location} cannot be unpickled: {type(error).__name__}: {error}. '
         message += f"Versions that differ: {errors.listing(differ)}"
         raise errors.StorageError(message) from error

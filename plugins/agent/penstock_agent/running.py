@@ -56,6 +56,7 @@ def _run_flow(job: "Job") -> states.State:
             run_id=claimed.id,
             run_name=claimed.name,
             attempt=claimed.attempt,
+            run_on_schedule=False,
         )
     except errors.PenstockError as error:
         return states.Failed(str(error), error, context={"exception": describe(error)})

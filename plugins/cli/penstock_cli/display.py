@@ -3,7 +3,7 @@
 import json
 from datetime import UTC
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import click
 
@@ -28,6 +28,9 @@ ENDINGS: Final = {"success": "✓", "failed": "✗", "cancelled": "✗"}
 
 class Display:
     """Takes up the changes of a run; this one shows nothing."""
+
+    draws: ClassVar[bool] = False
+    """Whether it draws over what it has shown, so that other lines have to be short and go above."""
 
     def __init__(self, progress: Progress) -> None:
         """Keep *progress* up to date."""

@@ -115,7 +115,7 @@ def _inputs(flow: "Flow", final: State, task: "Task", index: int | None) -> Iter
     for edge in sorted(flow.edges_to(task), key=lambda edge: edge.key or ""):
         if edge.key is not None:
             yield edge.key, _short(_passed(final, edge, index))
-    for name, value in flow.constants(task).items():
+    for name, value in flow.constants[task].items():
         yield name, _short(value)
 
 

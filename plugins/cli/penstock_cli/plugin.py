@@ -1,11 +1,15 @@
-"""What this plugin brings: the hook through which other plugins add commands."""
+"""What this plugin brings: the hook through which other plugins add commands, and a view of runs as they go."""
 
 from typing import TYPE_CHECKING
 
 from penstock.hooks.markers import hookimpl
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     import pluggy
+
+    from penstock import Flow
 
 
 @hookimpl
@@ -14,3 +18,11 @@ def penstock_add_hookspecs(manager: "pluggy.PluginManager") -> None:
     from penstock_cli import hookspecs
 
     manager.add_hookspecs(hookspecs)
+
+
+@hookimpl
+def penstock_show_progress(flow: "Flow") -> "AbstractContextManager[None]":
+    """Show a live tree on a terminal, and a line per change elsewhere."""
+    from penstock_cli import watching
+
+    return watching.show_progress(flow)

@@ -2,7 +2,7 @@
 
 import threading
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -33,6 +33,8 @@ _A_SECOND: Final = 8
 
 class Tree(Display):
     """A tree that is drawn while the run runs, and is gone afterwards; log lines go above it."""
+
+    draws: ClassVar[bool] = True
 
     def __init__(self, progress: Progress, console: Console | None = None) -> None:
         """Draw on *console*, by default on standard output."""

@@ -14,10 +14,14 @@ ROWS, COLUMNS = 30, 120
 
 
 def on_a_terminal(*arguments: str) -> tuple[int, str]:
-    """Run the command with a terminal for all its streams; return its exit code and all that it wrote."""
+    """Run the command on a terminal; return its exit code and all that it wrote."""
+    return attached([sys.executable, "-m", "penstock_cli", *arguments])
+
+
+def attached(command: list[str]) -> tuple[int, str]:
+    """Run *command* with a terminal for all its streams; return its exit code and all that it wrote."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-    command = [sys.executable, "-m", "penstock_cli", *arguments]
     environment = {**os.environ, "TERM": "xterm-256color"}
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
     os.close(theirs)
@@ -62,6 +66,16 @@ def test_a_run_is_a_live_tree_that_folds_into_a_summary(census: Path) -> None:
     seen = plain(text)
     assert "census ● running" in seen or "census ● success" in seen
     assert "├─ measure  ◐ 0/3" in seen or "├─ measure  ● 3/3" in seen
+    standing = [line for line in left_standing(text) if line]
+    assert standing[:3] == [f"  measure[{n}]  measuring {n}" for n in range(3)]
+    assert re.fullmatch(r"census ✓ success in \d\.\d s   5 task runs", standing[3])
+    assert len(standing) == 4
+
+
+def test_a_run_from_code_is_the_same_tree_if_progress_is_asked_for(census: Path) -> None:
+    code, text = attached([sys.executable, "-c", "from census import flow; flow.run(limit=3, progress=True)"])
+    assert code == 0
+    assert re.search(r"├─ measure  [◐●] \d/3", plain(text))
     standing = [line for line in left_standing(text) if line]
     assert standing[:3] == [f"  measure[{n}]  measuring {n}" for n in range(3)]
     assert re.fullmatch(r"census ✓ success in \d\.\d s   5 task runs", standing[3])

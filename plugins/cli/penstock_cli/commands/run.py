@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from penstock import errors
-from penstock_cli import display, failures, flow_files, options, printing, progress
+from penstock_cli import display, flow_files, options, progress
 from penstock_cli.groups import Command
 from penstock_cli.invocation import current
 
 if TYPE_CHECKING:
     from penstock import Flow
     from penstock.executors import Executor
-    from penstock.states import State
 
 _REMOTE_ONLY: Final = {"labels": "--label", "at": "--at", "key": "--key", "wait": "--wait/--no-wait"}
 
@@ -128,33 +127,16 @@ def run_here(
     as_json: bool,
 ) -> int:
     """Run *flow* in this process, show how it goes, and return the exit code."""
-    from penstock import hooks
+    from penstock_cli import watching
     from penstock_cli.narration import without_narration
-    from penstock_cli.observing import Observer
 
     quiet = current().quiet
-    state_of_run = progress.of_flow(flow, name or flow.name)
-    shown = display.choose(state_of_run, as_json=as_json, quiet=quiet)
-    observer = Observer(shown, progress.Widths(flow, state_of_run))
-    on_terminal = printing.on_terminal() and not as_json and not quiet
-    with without_narration(brief=on_terminal), hooks.observing(observer), shown:
-        final = flow.run(parameters, executor=executor, run_name=name)
+    seen = progress.of_flow(flow, name or flow.name)
+    shown = display.choose(seen, as_json=as_json, quiet=quiet)
+    with without_narration(brief=shown.draws), watching.watched(shown, flow):
+        final = flow.run(parameters, executor=executor, run_name=name, run_on_schedule=False)
     if not as_json and not quiet:
-        _sum_up(flow, target, final, state_of_run)
+        watching.sum_up(flow, final, seen)
+        if not final.is_successful():
+            click.echo(f"\n  see every line and traceback:   penstock run {target} -v")
     return 0 if final.is_successful() else 1
-
-
-def _sum_up(flow: "Flow", target: str, final: "State", state_of_run: progress.Progress) -> None:
-    if final.is_successful():
-        click.echo(display.summary(state_of_run, display.task_runs(state_of_run), *_places(flow, final)))
-        return
-    click.echo(f"{display.summary(state_of_run)}: {failures.headline(flow, final)}")
-    for line in failures.lines(list(failures.explain(flow, final))):
-        click.echo(line)
-    click.echo(f"\n  see every line and traceback:   penstock run {target} -v")
-
-
-def _places(flow: "Flow", final: "State") -> list[str]:
-    """Return where the flow's last tasks say they have put something, if what they return is a path."""
-    states = [(task, final.result[task]) for task in flow.sorted_tasks() if task in flow.terminal_tasks()]
-    return [f"{task.name}: {state.result}" for task, state in states if isinstance(state.result, Path)]

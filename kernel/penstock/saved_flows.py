@@ -1,0 +1,66 @@
+"""Flows in files of their own: what `flow.save()` writes and `Flow.load()` reads."""
+
+import os
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from slugify import slugify
+
+from penstock import errors, settings
+from penstock.storage.scripts import flow_from_pickle, pickle_flow
+
+if TYPE_CHECKING:
+    from penstock.flow import Flow
+
+_ENDING: Final = ".penstock"
+
+
+def save(flow: "Flow", path: str | Path | None = None) -> Path:
+    """Write *flow* to *path*, by default to one named after it in penstock's home folder, and return the path.
+
+    The file is the new one as a whole, or as it was. Raises SerializationError, or StorageError if it cannot be
+    written.
+    """
+    target = Path(path).expanduser() if path is not None else _home() / f"{_stem(flow.name)}{_ENDING}"
+    content, temporary = pickle_flow(flow), target.with_name(f".{uuid.uuid4().hex}{_ENDING}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        message = f'Flow "{flow.name}" cannot be saved at {target}: {error.strerror or error}'
+        raise errors.StorageError(message) from error
+    return target
+
+
+def load(source: str | Path) -> "Flow":
+    """Return the flow that was saved under a name, or at a path: one with a folder or the ending `.penstock`.
+
+    Loading runs code from the file. Raises FlowFileError if there is none, StorageError naming the versions that
+    differ if it cannot be read.
+    """
+    named = isinstance(source, str) and Path(source).name == source and not source.endswith(_ENDING)
+    path = _home() / f"{_stem(str(source))}{_ENDING}" if named else Path(source).expanduser()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        saved = [known.stem for known in path.parent.glob(f"*{_ENDING}")]
+        hint = errors.did_you_mean(path.stem, saved) or f" Saved there: {errors.listing(saved)}."
+        message = f"No saved flow can be read at {path}: {error.strerror or error}.{hint}"
+        raise errors.FlowFileError(message) from error
+    return flow_from_pickle(path.stem, content, str(path))
+
+
+def _home() -> Path:
+    return settings.get().home / "flows"
+
+
+def _stem(name: str) -> str:
+    return slugify(name) or "flow"
