@@ -1,7 +1,7 @@
 """One run of a flow: parameters in, the engine driven with an executor, the flow's final state out."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ from penstock.engine.collecting import rare_collections
 from penstock.engine.driver import Driver
 from penstock.engine.failures import unreadable
 from penstock.engine.frames import RUN_LAZY, run_values
+from penstock.engine.mapping import odd_children
 from penstock.engine.runs import FlowRun
 from penstock.engine.setup import Setup
 from penstock.engine.work import SUCCEEDED
@@ -149,20 +150,12 @@ def final_state(flow: "Flow", board: Board) -> State:
         return Success("All reference tasks succeeded.", states)
     if not all(board.has_ended(number) for number in range(len(board.plan.tasks)) if not board.plan.uses[number]):
         return Running("Flow run in progress: terminal tasks are incomplete.", states)
-    reference = [child for task in flow.reference_tasks() for child in _odd(states[task])]
+    reference = [child for task in flow.reference_tasks() for child in odd_children(states[task])]
     if any(state.is_failed() for state in reference):
         return Failed("Some reference tasks failed.", states)
     if all(state.is_successful() for state in reference):
         return Success("All reference tasks succeeded.", states)
     return Success("No reference tasks failed.", states)
-
-
-def _odd(state: State) -> Iterable[State]:
-    """Return the states that decide for *state*: for a mapped task its children's, plain successes left out."""
-    if not isinstance(state, Mapped):
-        return (state,)
-    odd: Mapping[int, State] | None = getattr(state.map_states, "odd", None)
-    return state.map_states if odd is None else odd.values()
 
 
 def _handled(flow: "Flow", old: State, new: State) -> State:

@@ -25,7 +25,7 @@ _MODULES: Final = {
 _HOMES: Final = {
     "Edge": ("penstock.edges", "prefect.core.edge"),
     "FilterTask": ("penstock", "prefect.tasks.control_flow.filter"),
-    "GetAttr": ("penstock", "prefect.tasks.core.operators"),
+    "GetAttr": ("penstock.tasks", "prefect.tasks.core.operators"),
     "ifelse": _CONTROL,
     "merge": _CONTROL,
     "switch": _CONTROL,

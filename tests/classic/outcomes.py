@@ -15,7 +15,7 @@ MEANINGS: Final = tuple(
         (r"refused by \1", r"Trigger (?:was|function is) .(\w+)."),
         ("nothing to map over", r"No upstream states can be mapped"),
         ("not mappable", r"unmappable result"),
-        ("a state handler raised", r"[Ss]tate handler"),
+        ("a state handler raised", r"[Ss]tate handler|^Unexpected error: RefusalError"),
         ("the trigger raised", r"checking task trigger|^The trigger of .* raised"),
         ("the trigger said no", r"^Trigger failed|did not accept"),
         ("all were skipped", r"^All upstream.* skipped"),
@@ -23,7 +23,7 @@ MEANINGS: Final = tuple(
         ("the branch is not taken", r"^Provided value|which this branch is for"),
         ("found at its target", r"^Result found at task target|target"),
         ("out of time", r"^Task timed out|did not end"),
-        (r"the resource's \1 did not come about", r"Resource manager (init|setup)"),
+        ("the resource did not come about", r"Resource manager (init|setup)|nothing to clean up"),
         ("a body raised", r"^Error during execution of task: "),
         ("a body raised", r"^\w*(Error|Exception)(: |$)"),
     )

@@ -5,6 +5,7 @@ Usage: python tests/classic/run_scenarios.py [PREFIX]
 
 import builtins
 import importlib
+import io
 import json
 import os
 import sys
@@ -18,6 +19,14 @@ import classic
 FLOWS = Path(__file__).parent / "flows"
 
 
+class Terminal(io.StringIO):
+    """A terminal at which somebody sits."""
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True
+
+
 def approve(prompt: object = "") -> str:
     """Answer whoever asks on the terminal whether a paused task may go on."""
     classic.note("asked for approval")
@@ -27,7 +36,7 @@ def approve(prompt: object = "") -> str:
 def main(prefix: str = "") -> None:
     """Play the scenarios whose name starts with *prefix*, each in an empty folder of its own."""
     warnings.simplefilter("ignore")
-    builtins.input = approve
+    builtins.input, sys.stdin = approve, Terminal()
     for file in sorted(FLOWS.glob("*.py")):
         try:
             importlib.import_module(f"flows.{file.stem}")

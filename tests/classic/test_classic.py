@@ -4,10 +4,12 @@ import ast
 import json
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +57,28 @@ def play(python: Path, home: Path) -> dict[str, Any]:
     return outcomes
 
 
+def remembered(folder: Path) -> dict[str, Any]:
+    """Return Prefect's outcomes, which are the same as long as the flows and what plays them are."""
+    kept = PREFECT1.parent.parent / "outcomes.json"
+    played = [file for file in sorted(HERE.rglob("*.py")) if file.stem not in {"differences", "test_classic"}]
+    digest = sha256(b"".join(file.read_bytes() for file in [*played, HERE / "constraints.txt"])).hexdigest()
+    known: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    if known.get("of") != digest:
+        known = {"of": digest, "outcomes": play(PREFECT1, folder)}
+        fresh = folder / kept.name
+        fresh.write_text(json.dumps(known), encoding="utf-8")
+        shutil.move(fresh, kept)
+    outcomes: dict[str, Any] = known["outcomes"]
+    return outcomes
+
+
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     if not PREFECT1.exists():
         pytest.fail(f"{PREFECT1} is missing; tools/set-up-prefect1 makes it, and so does make test", pytrace=False)
     folder = tmp_path_factory.mktemp("classic")
     with ThreadPoolExecutor() as pool:
-        theirs = pool.submit(play, PREFECT1, folder / "prefect")
+        theirs = pool.submit(remembered, folder / "prefect")
         ours = pool.submit(play, Path(sys.executable), folder / "penstock")
     return {"prefect": theirs.result(), "penstock": ours.result()}
 

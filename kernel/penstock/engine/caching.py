@@ -40,9 +40,9 @@ class Cache:
         """
         parameters = context.get("parameters") or {}
         for entry in self._entries(self._address(inputs, parameters)):
-            if entry.location is not None and self._accepts(entry, inputs, parameters):
+            if self._accepts(entry, inputs, parameters):
                 try:
-                    entry.result = self.result.read(entry.location)
+                    entry.result = self.result.read(entry.location) if entry.location is not None else None
                 except errors.PenstockError as error:
                     _log("The cached result of %r cannot be read, so the task runs: %s", self.key, error)
                 else:
@@ -50,7 +50,7 @@ class Cache:
         return None
 
     def keep(self, state: State, inputs: Mapping[str, Any]) -> State:
-        """Return *state*, a success that was written, as Cached and kept for later runs."""
+        """Return *state*, a success that was written or is None, as Cached and kept for later runs."""
         parameters = dict(context.get("parameters") or {})
         hashed = {name: fingerprint(value) for name, value in inputs.items()}
         cached = Cached(state.message, None, hashed, parameters, clock.now() + self.lifetime)

@@ -68,7 +68,8 @@ class Driver:
         self._uses: list[int] | None = None if board.setup.keeps_values else [*board.plan.uses]
         self._flights = Flights(board, pool)
         setup = board.setup
-        around = setup.wrapped or setup.result is not None or setup.task_contexts or self._uses is not None
+        resumed = any(not board.ended[number] for number in board.states)
+        around = resumed or setup.wrapped or setup.result is not None or setup.task_contexts or self._uses is not None
         self._straight = not (around or setup.watched)
         self._pending, self._running = Pending(), Running(_STARTING)
         told = () if around or setup.propose is not None else setup.observers

@@ -53,6 +53,9 @@ class Setup:
         options = task.options
         result = self.result_of(task)
         looks = options.cache_for is not None or (options.target is not None and self.checkpointing)
+        only_looks = looks and options.target is not None and options.checkpoint is False
+        if only_looks:
+            result = options.result or self.result
         if looks and result is None:
             result = _files() if self.checkpointing and options.checkpoint is not False else None
             result = result or _memory()
@@ -60,7 +63,7 @@ class Setup:
         if options.cache_for is not None and result is not None:
             cached = Cache(options.cache_key or task.name, options.cache_for, options.cache_validator, result)
         target = options.target if looks else None
-        return Around(result, target, cached, options.timeout, options.log_stdout, self.wrapped)
+        return Around(result, target, cached, options.timeout, options.log_stdout, self.wrapped, not only_looks)
 
     def result_of(self, task: Task) -> "Result | None":
         """Return where the value of *task* is to be written, or None."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from penstock import errors
+from penstock import errors, signals
 from penstock.context import Frame, current, enter, leave
 from penstock.engine import records
 from penstock.engine.caching import Cache
@@ -61,6 +61,7 @@ class Around:
     timeout: float | None = None
     log_stdout: bool = False
     wrapped: bool = False
+    writes: bool = True
 
 
 class Work:
@@ -130,9 +131,9 @@ class Work:
             try:
                 state = self._found(call) if self.looks else None
                 if state is None:
-                    value = await self._in_time(call)
-                    keeping = asyncio.to_thread(self._success, call, value) if self.around.result is not None else None
-                    state = self._success(call, value) if keeping is None else await keeping
+                    state = await self._awaited(call)
+                    keeps = self.around.result is not None
+                    state = await asyncio.to_thread(self._kept, call, state) if keeps else self._kept(call, state)
             except asyncio.CancelledError:
                 raise
             except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
@@ -151,7 +152,7 @@ class Work:
     def _run(self, below: Frame, call: Call) -> State:
         token = enter(TaskFrame(below, self, 0, *call[1:]))
         try:
-            return (self._found(call) if self.looks else None) or self._success(call, self._value(call))
+            return (self._found(call) if self.looks else None) or self._kept(call, self._returned(call))
         except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
             return _rounded(state_of(error), call)
         finally:
@@ -220,18 +221,30 @@ class Work:
         assert self.around.target is not None  # noqa: S101 - for the type checker: its callers have looked
         return filled(self.around.target, inputs, f"target of task {self.task_name!r}")
 
-    def _success(self, call: Call, value: Any) -> State:
-        """Return Success, with the location of *value* if it is kept: no success before it can be read back."""
+    def _returned(self, call: Call) -> State:
+        """Return the success that the body ended in, its own if it raised one."""
+        try:
+            return Success(SUCCEEDED, self._value(call))
+        except signals.SUCCESS as signal:
+            return signal.state
+
+    async def _awaited(self, call: Call) -> State:
+        try:
+            return Success(SUCCEEDED, await self._in_time(call))
+        except signals.SUCCESS as signal:
+            return signal.state
+
+    def _kept(self, call: Call, state: State) -> State:
+        """Return *state*, a success, with the location of its value if it is kept: none before it can be read back."""
+        value, around = state.result, self.around
         if isinstance(value, Task):
             raise task_returned(self.task_name, value)
-        state: State = Success(SUCCEEDED, value)
-        around = self.around
-        if value is None or around.result is None:
+        if around.result is None or not around.writes:
             return state
         inputs = self.inputs(call)
-        if around.target is not None:
+        if value is not None and around.target is not None:
             state.location = around.result.write_at(self._target(inputs), value)
-        else:
+        elif value is not None:
             state.location = around.result.write(value, **template_values(inputs))
         return around.cache.keep(state, inputs) if around.cache is not None else state
 

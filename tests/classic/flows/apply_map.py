@@ -90,7 +90,7 @@ def children_that_fail_and_are_skipped():
 @scenario
 def a_parameter():
     with Flow("applied") as flow:
-        gather(apply_map(lambda x: inc(inc(x)), Parameter("items", default=[1])))
+        gather(apply_map(lambda x: add(inc(x)), Parameter("items", default=[1])))
     run(flow)
     run(flow, items=[])
     run(flow, items=[3, 4])

@@ -64,12 +64,12 @@ def a_case_inside_a_case():
         outer, inner = Parameter("outer"), Parameter("inner")
         with case(outer, True):
             first = left()
-            with case(inner, True):
+            with case(inner, "yes"):
                 second = right()
             third = inc(1)
         gather(merge(second, third, first))
     for outer_value in (True, False):
-        for inner_value in (True, False):
+        for inner_value in ("yes", "no"):
             run(flow, outer=outer_value, inner=inner_value)
 
 

@@ -1,5 +1,6 @@
 """What is tried again, how often, and with which context."""
 
+import time
 from datetime import timedelta
 
 from classic import Flow, context, note, run, scenario, signals, state, task, triggers, unmapped
@@ -171,6 +172,33 @@ def of_two_tasks_in_a_row():
         first = third_time(RefusalError("no"))
         second = third_time(RefusalError("no"))
         second(upstream_tasks=[first()])
+    return flow
+
+
+@scenario
+def of_a_timeout():
+    @task(timeout=1, **AT_ONCE)
+    def slow_at_first():
+        count = context.get("task_run_count")
+        note(count)
+        time.sleep(30 if count == 1 else 0)
+        return count
+
+    with Flow("retries") as flow:
+        inc(slow_at_first())
+    return flow
+
+
+@scenario
+def of_children_one_after_another():
+    @task(**AT_ONCE)
+    def second_time(x):
+        if context.get("task_run_count") < 2:
+            raise RefusalError("no")
+        return x
+
+    with Flow("retries") as flow:
+        gather(inc.map(second_time.map(inc.map(numbers()))))
     return flow
 
 

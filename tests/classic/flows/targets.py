@@ -87,6 +87,16 @@ def a_target_without_checkpoints():
 
 
 @scenario
+def a_target_that_is_there_without_checkpoints():
+    with Flow("writer") as writer:
+        kept(target="there.pickle", name="writer")(1)
+    with Flow("reader") as reader:
+        inc(kept(target="there.pickle", checkpoint=False, name="reader")(2))
+    run(writer)
+    run(reader)
+
+
+@scenario
 def a_target_that_another_task_wrote():
     with Flow("targets") as flow:
         first = kept(target="shared.pickle", name="first")(1)

@@ -1,7 +1,10 @@
 """Every trigger over every mix of upstream states."""
 
-from classic import Flow, note, scenario, signals, task, triggers
-from steps import all_zero, end, fail, fail_by_signal, gather, inc, one, say, skip, skip_zero, twelfth, with_zero
+import time
+from datetime import timedelta
+
+from classic import Flow, note, scenario, signals, state, task, triggers
+from steps import add, all_zero, end, fail, fail_by_signal, gather, inc, one, say, skip, skip_zero, twelfth, with_zero
 
 RULES = {
     "all_successful": triggers.all_successful,
@@ -139,6 +142,41 @@ def over_a_looped_and_a_retried_task():
         return count
 
     return every_rule(lambda: [thrice(), one()])
+
+
+@scenario
+def over_a_cached_and_a_timed_out_task():
+    @task(cache_for=timedelta(hours=1), name="cached upstream")
+    def cached():
+        return 1
+
+    @task(timeout=1, name="too late")
+    def too_late():
+        time.sleep(30)
+
+    return every_rule(lambda: [cached(), too_late()])
+
+
+@scenario
+def over_a_validation_failure_and_a_cancelled_task():
+    @task
+    def refused():
+        raise signals.VALIDATIONFAIL("not valid", result=1)
+
+    @task
+    def cancelled():
+        raise signals.ENDRUN(state.Cancelled("stopped"))
+
+    return every_rule(lambda: [refused(), cancelled()])
+
+
+@scenario
+def over_one_task_along_two_edges():
+    with Flow("twice") as flow:
+        broken = fail()
+        for name, trigger in RULES.items():
+            add(broken, broken, task_args={"name": name, "trigger": trigger}, upstream_tasks=[one()])
+    return flow
 
 
 @scenario
