@@ -10,8 +10,9 @@ from penstock.engine.frames import TaskFrame
 from penstock.engine.plan import Plan
 from penstock.engine.runs import TaskRun
 from penstock.engine.setup import Setup
-from penstock.engine.work import SUCCEEDED, Extra, is_plain
+from penstock.engine.work import SUCCEEDED, Extra, is_plain, task_returned
 from penstock.states import Mapped, Pending, Resume, State, Success
+from penstock.tasks import Task
 
 if TYPE_CHECKING:
     from penstock.engine import mapping
@@ -52,6 +53,16 @@ class Board:
             self.values[number] = state.result = [child.result for child in state.map_states]
         if state.is_terminal() and all(child.is_finished() for child in getattr(state, "map_states", ())):
             self.ended[number] = ODD
+
+    def call(self, number: int) -> Any:
+        """Return what the function of a plain task returns for its inputs."""
+        plan, values = self.plan, self.values
+        given, keys = [values[position] for position in plan.inputs[number]], plan.keys[number]
+        function = plan.functions[number]
+        value = function(*given) if keys is None else function(**dict(zip(keys, given, strict=True)))
+        if isinstance(value, Task):
+            raise task_returned(plan.tasks[number].name, value)
+        return value
 
     def let_go(self, number: int) -> None:
         """Drop the value of a task that nobody needs any more, or the values of its children."""

@@ -44,6 +44,10 @@ if TYPE_CHECKING:
 
 _BATCH_SECONDS: Final = 0.05
 """How long the children that travel to a remote pool together should take."""
+_THREAD_SECONDS: Final = 0.002
+"""The same for threads, where children may wait for one another: none is joined to others that may be slow."""
+_TINY: Final = 32
+"""After how many children that were all fast the next are taken to be."""
 
 
 class Driver:
@@ -62,6 +66,11 @@ class Driver:
         self._counts: dict[int, int] = {}
         self._uses: list[int] | None = None if board.setup.keeps_values else [*board.plan.uses]
         self._flights = Flights(board, pool)
+        setup = board.setup
+        self._straight = not (setup.watched or setup.wrapped or setup.result is not None or setup.task_contexts)
+        begins_anew = all(board.ended[number] for number in board.states)  # nothing goes on from a given state
+        self._straight = self._straight and self._uses is None and begins_anew
+        self._threads = pool is not None and not setup.remote
 
     def run(self) -> None:
         """Run every task."""
@@ -85,13 +94,12 @@ class Driver:
 
     # in process, in order
 
-    def _sweep(self) -> None:  # noqa: C901 - the hot loop, where a call costs as much as all that it would hide
+    def _sweep(self) -> None:
         """Run the plan in its order; what has to wait for a time is left, with all that depends on it."""
         board, plan, setup = self.board, self.board.plan, self.board.setup
         ended, values, inputs, keys = board.ended, board.values, plan.inputs, plan.keys
         functions, plain, frame = plan.functions, plan.plain, setup.frame
-        straight = not (setup.watched or setup.wrapped or setup.result is not None or setup.task_contexts or self._uses)
-        straight = straight and all(ended[number] for number in board.states)  # none begins where it was before
+        straight = self._straight
         for number in plan.order:
             if ended[number]:
                 continue
@@ -103,26 +111,17 @@ class Driver:
             enter(TaskFrame(frame, board, number))
             try:
                 positions = inputs[number]
-                if keys[number] is not None:
-                    value = self._call_by_name(number)
-                elif not positions:
-                    value = functions[number]()
-                elif len(positions) == 1:
-                    value = functions[number](values[positions[0]])
+                if keys[number] is not None or len(positions) > 1:
+                    value = board.call(number)
                 else:
-                    value = functions[number](*[values[position] for position in positions])
-                if isinstance(value, Task):
-                    raise task_returned(plan.tasks[number].name, value)  # noqa: TRY301 - a failure like the body's own
+                    value = functions[number](values[positions[0]]) if positions else functions[number]()
+                    if isinstance(value, Task):
+                        raise task_returned(plan.tasks[number].name, value)  # noqa: TRY301 - as in board.call
             except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
                 self._settle(number, None, 1, state_of(error))
             else:
                 values[number] = value
                 ended[number] = CLEAN
-
-    def _call_by_name(self, number: int) -> Any:
-        plan = self.board.plan
-        given = [self.board.values[position] for position in plan.inputs[number]]
-        return plan.functions[number](**dict(zip(plan.keys[number] or (), given, strict=True)))
 
     # by counting
 
@@ -166,10 +165,15 @@ class Driver:
 
     def _land(self) -> None:
         """Wait for a call to come back, or for an attempt to be due, and take up all that is there."""
-        for number, calls, ended in self._flights.land(max(self._until_due(), 0) if self._held else None):
+        for landed in self._flights.land(max(self._until_due(), 0) if self._held else None):
+            if isinstance(landed, int):
+                self.board.ended[landed] = CLEAN
+                self._release(landed)
+                continue
+            number, calls, ended = landed
             mapping = self.board.maps.get(number)
             if mapping is not None:
-                mapping.seconds_each = ended.seconds / len(calls)
+                mapping.measure(ended.seconds / len(calls), len(calls))
             self._settle_all(number, calls, ended)
 
     # one task
@@ -177,6 +181,10 @@ class Driver:
     def _begin(self, number: int) -> None:
         """Run a task for which all it waits for has ended, unless it is skipped or its trigger refuses."""
         board = self.board
+        if self._goes_to_thread(number):
+            board.ended[number] = HELD
+            self._flights.hand_over_plain(number)
+            return
         if board.plan.is_mapped(number):
             self._begin_mapped(number)
             return
@@ -189,6 +197,11 @@ class Driver:
             self._hold(number, None, getattr(known, "run_count", 0) + 1, known, board.added(number))
         else:
             self._attempt(number, None, getattr(known, "run_count", 0) + 1, board.added(number))
+
+    def _goes_to_thread(self, number: int) -> bool:
+        if not (self._threads and self._straight and self.board.plan.plain[number]):
+            return False
+        return not self._odd or self.board.is_clean_above(number)
 
     def _attempt(self, number: int, child: int | None, attempt: int, extra: Extra = None) -> None:
         """Run the body of a task or child, here or in the pool."""
@@ -371,10 +384,12 @@ class Driver:
     def _batch_size(self, mapping: Mapping) -> int:
         """Return how many children travel together to a remote pool: one, until their time was measured."""
         has_timeout = self.board.plan.tasks[mapping.number].options.timeout is not None
-        if mapping.seconds_each is None or not self.board.setup.remote or has_timeout:
+        if self._flights.pool is None or has_timeout:
             return 1
         fair = max(1, mapping.waiting() // 16)
-        return min(fair, max(1, int(_BATCH_SECONDS / max(mapping.seconds_each, 1e-7))))
+        if self.board.setup.remote:
+            return min(fair, mapping.fitting(_BATCH_SECONDS))
+        return min(fair, mapping.fitting(_THREAD_SECONDS)) if mapping.measured >= _TINY else 1
 
     def _end_mapped(self, mapping: Mapping) -> None:
         del self.board.maps[mapping.number]
@@ -459,6 +474,11 @@ class Driver:
             board.states.pop(number, None)
         else:
             board.states[number] = state
+        self._release(number)
+
+    def _release(self, number: int) -> None:
+        """Make ready what waited for nothing but a task, and for others that have ended."""
+        board = self.board
         for other in self._downstream.get(number, ()):
             self._counts[other] -= 1
             if not self._counts[other] and board.ended[other] == WAITING:

@@ -4,18 +4,25 @@ from collections.abc import Iterator
 from concurrent import futures
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Final
+from typing import Final, TypeAlias
 
 from penstock import errors
+from penstock.context import enter, leave
 from penstock.engine import records
 from penstock.engine.board import Board
 from penstock.engine.event_loop import EventLoop
-from penstock.engine.failures import unreadable
+from penstock.engine.failures import state_of, unreadable
+from penstock.engine.frames import TaskFrame
 from penstock.engine.work import Call, Ended, Work
 from penstock.states import TimedOut
 
+Landed: TypeAlias = "int | tuple[int, list[Call], Ended]"
+"""A plain task that succeeded, by its number; or a task's number, its calls, and how they ended."""
+
 _WINDOW: Final = 256
 """How many calls may be at a pool at once; the rest waits here, where it costs nothing."""
+_LOOK_SECONDS: Final = 5
+"""How often to look for calls that will not land, where nothing does."""
 
 
 class Flights:
@@ -28,15 +35,33 @@ class Flights:
         self._loop = EventLoop()
         self._works: dict[int, Work] = {}
         self._flying: dict[futures.Future[Ended], tuple[int, list[Call]]] = {}
-        self._landed: SimpleQueue[futures.Future[Ended]] = SimpleQueue()
+        self._plain: dict[int, futures.Future[None]] = {}
+        self._landed: SimpleQueue[futures.Future[Ended] | int | tuple[int, BaseException]] = SimpleQueue()
 
     def __len__(self) -> int:
         """Return how many calls, or batches of them, are under way."""
-        return len(self._flying)
+        return len(self._flying) + len(self._plain)
 
     def has_room(self) -> bool:
         """Return whether more may be handed over."""
-        return len(self._flying) < _WINDOW
+        return len(self._flying) + len(self._plain) < _WINDOW
+
+    def hand_over_plain(self, number: int) -> None:
+        """Let a thread of the pool run a task with nothing around it, and put its value on the board."""
+        assert self.pool is not None  # noqa: S101 - for the type checker: plain tasks are run here by the sweep
+        self._plain[number] = self.pool.submit(self._run_plain, number)
+
+    def _run_plain(self, number: int) -> None:
+        board = self._board
+        token = enter(TaskFrame(board.setup.frame, board, number))
+        try:
+            board.values[number] = board.call(number)
+        except BaseException as error:  # noqa: BLE001 - the user's body: it becomes the task's state when it lands
+            self._landed.put((number, error))
+        else:
+            self._landed.put(number)
+        finally:
+            leave(token)
 
     def hand_over(self, number: int, calls: list[Call]) -> Ended | None:
         """Hand calls over; return how they ended if they have been made here and now."""
@@ -73,17 +98,34 @@ class Flights:
             )
         return work
 
-    def land(self, seconds: float | None) -> Iterator[tuple[int, list[Call], Ended]]:
+    def land(self, seconds: float | None) -> Iterator[Landed]:
         """Wait up to *seconds*, for ever if that is None, for a call to come back; take up all that are there."""
+        landed, plain = self._landed, self._plain
         try:
-            future = self._landed.get(timeout=seconds)
+            item = landed.get(timeout=seconds if seconds is not None else _LOOK_SECONDS)
         except Empty:
+            yield from self._cancelled()
             return
-        yield from self._take_up(future)
-        while not self._landed.empty():
-            yield from self._take_up(self._landed.get())
+        while True:
+            if isinstance(item, int):
+                del plain[item]
+                yield item
+            elif isinstance(item, tuple):
+                del plain[item[0]]
+                yield item[0], [((), None, 1, None)], Ended([None], {0: state_of(item[1])})
+            else:
+                yield from self._take_up(item)
+            if landed.empty():
+                return
+            item = landed.get()
 
-    def _take_up(self, future: "futures.Future[Ended]") -> Iterator[tuple[int, list[Call], Ended]]:
+    def _cancelled(self) -> Iterator[Landed]:
+        """Take up plain calls that somebody cancelled together with the pool; they do not land."""
+        for number in [number for number, future in self._plain.items() if future.cancelled()]:
+            del self._plain[number]
+            yield number, [((), None, 1, None)], self._lost(number, futures.CancelledError("its pool was shut down"))
+
+    def _take_up(self, future: "futures.Future[Ended]") -> Iterator[Landed]:
         number, calls = self._flying.pop(future)
         try:
             ended = future.result()
@@ -107,6 +149,8 @@ class Flights:
 
     def close(self) -> None:
         """Cancel what has not begun, and end the event loop."""
-        for future in self._flying:
-            future.cancel()
+        for flying in self._flying:
+            flying.cancel()
+        for plain in self._plain.values():
+            plain.cancel()
         self._loop.close()

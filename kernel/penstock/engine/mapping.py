@@ -61,6 +61,7 @@ class Mapping:
         "_left_above",
         "_next",
         "_ready",
+        "_seconds",
         "above",
         "arguments",
         "children",
@@ -68,10 +69,10 @@ class Mapping:
         "followers",
         "left",
         "mapped",
+        "measured",
         "number",
         "origins",
         "pending",
-        "seconds_each",
         "values",
         "width",
     )
@@ -97,7 +98,8 @@ class Mapping:
         self.pending: bytearray = bytearray(b"\1") * width
         self.children: Children = Children(self.values, {}, self.pending)
         self.left: int = width
-        self.seconds_each: float | None = None
+        self.measured: int = 0
+        self._seconds = 0.0
         self.above: list[Mapping] = []
         self.followers: list[Mapping] = []
         self._next = 0
@@ -162,6 +164,17 @@ class Mapping:
     def ended_cleanly(self, child: int) -> bool:
         """Return whether a child has ended as a plain success."""
         return not self.pending[child] and child not in self.children.odd
+
+    # how long they take
+
+    def measure(self, seconds: float, count: int) -> None:
+        """Take up that each of *count* children took so long."""
+        self._seconds = max(seconds, self._seconds * self.measured / (self.measured + count))
+        self.measured += count
+
+    def fitting(self, seconds: float) -> int:
+        """Return how many children take *seconds* together: one, as long as none was measured."""
+        return max(1, int(seconds / max(self._seconds, 1e-7))) if self.measured else 1
 
     # what became of them
 
