@@ -78,7 +78,11 @@ def test_the_state_of_a_flow_run_is_a_table_of_its_tasks() -> None:
         ["task", "state", "message"],
         ["numbers", "Success", "Task run succeeded."],
         ["check", "Mapped 2 Success, 1 Failed", "Mapped task has run."],
-        [HOSTILE, "TriggerFailed", 'Trigger was "all_successful" but some of the upstream tasks failed.'],
+        [
+            HOSTILE,
+            "TriggerFailed",
+            "all_successful lets a task run once all upstream tasks have succeeded; 1 of 3 have not.",
+        ],
     ]
     assert Failed.color in page.styles[2]
 

@@ -31,39 +31,46 @@ def _ended(upstream_states: Mapping["Edge", State]) -> list[State]:
     return counted
 
 
+def _all(name: str, done: str, holds: Callable[[State], bool], upstream_states: Mapping["Edge", State]) -> bool:
+    counted = _ended(upstream_states)
+    left = sum(not holds(state) for state in counted)
+    if left:
+        message = f"{name} lets a task run once all upstream tasks have {done}; {left} of {len(counted)} have not."
+        raise signals.TRIGGERFAIL(message)
+    return True
+
+
+def _any(name: str, done: str, holds: Callable[[State], bool], upstream_states: Mapping["Edge", State]) -> bool:
+    counted = _ended(upstream_states)
+    if upstream_states and not any(holds(state) for state in counted):
+        message = f"{name} lets a task run once an upstream task has {done}; of {len(counted)} none has."
+        raise signals.TRIGGERFAIL(message)
+    return True
+
+
 def all_successful(upstream_states: Mapping["Edge", State]) -> bool:
     """Run if every upstream task succeeded; the default."""
-    if all(state.is_successful() for state in _ended(upstream_states)):
-        return True
-    raise signals.TRIGGERFAIL('Trigger was "all_successful" but some of the upstream tasks failed.')
+    return _all("all_successful", "succeeded", State.is_successful, upstream_states)
 
 
 def all_failed(upstream_states: Mapping["Edge", State]) -> bool:
     """Run if every upstream task failed."""
-    if all(state.is_failed() for state in _ended(upstream_states)):
-        return True
-    raise signals.TRIGGERFAIL('Trigger was "all_failed" but some of the upstream tasks succeeded.')
+    return _all("all_failed", "failed", State.is_failed, upstream_states)
 
 
 def any_successful(upstream_states: Mapping["Edge", State]) -> bool:
     """Run if at least one upstream task succeeded, or if there is none."""
-    if not upstream_states or any(state.is_successful() for state in _ended(upstream_states)):
-        return True
-    raise signals.TRIGGERFAIL('Trigger was "any_successful" but none of the upstream tasks succeeded.')
+    return _any("any_successful", "succeeded", State.is_successful, upstream_states)
 
 
 def any_failed(upstream_states: Mapping["Edge", State]) -> bool:
     """Run if at least one upstream task failed, or if there is none."""
-    if not upstream_states or any(state.is_failed() for state in _ended(upstream_states)):
-        return True
-    raise signals.TRIGGERFAIL('Trigger was "any_failed" but none of the upstream tasks failed.')
+    return _any("any_failed", "failed", State.is_failed, upstream_states)
 
 
 def all_finished(upstream_states: Mapping["Edge", State]) -> bool:
     """Run however the upstream tasks ended."""
-    if all(state.is_finished() for state in _ended(upstream_states)):
-        return True
-    raise signals.TRIGGERFAIL('Trigger was "all_finished" but some of the upstream tasks did not finish.')
+    return _all("all_finished", "ended", State.is_finished, upstream_states)
 
 
 always_run: Final = all_finished
@@ -73,17 +80,15 @@ def manual_only(upstream_states: Mapping["Edge", State]) -> bool:  # noqa: ARG00
     """Pause until somebody resumes the task."""
     if context.get("resume"):
         return True
-    raise signals.PAUSE('Trigger function is "manual_only"')
+    raise signals.PAUSE("manual_only lets a task run once somebody resumes it.")
 
 
 def not_all_skipped(upstream_states: Mapping["Edge", State]) -> bool:
     """Run if every upstream task succeeded and at least one was not skipped."""
     counted = _ended(upstream_states)
     if all(state.is_skipped() for state in counted):
-        raise signals.SKIP("All upstream tasks were skipped.")
-    if all(state.is_successful() for state in counted):
-        return True
-    raise signals.TRIGGERFAIL('Trigger was "not_all_skipped" but some of the upstream tasks failed.')
+        raise signals.SKIP("Each task above was skipped.")
+    return _all("not_all_skipped", "succeeded", State.is_successful, upstream_states)
 
 
 def some_failed(at_least: float | None = None, at_most: float | None = None) -> Trigger:
@@ -116,7 +121,7 @@ class _Counting:
         if (low is None or number >= low) and (high is None or number <= high):
             return True
         wanted = f"at least {low if low is not None else 0}, at most {high if high is not None else 'all'}"
-        message = f'Trigger was "{self.__name__}" but {number} of {len(counted)} upstream tasks count ({wanted}).'
+        message = f"{self.__name__} lets a task run with {wanted}; it is {number} of {len(counted)} upstream tasks."
         raise signals.TRIGGERFAIL(message)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -11,14 +11,14 @@ MEANINGS: Final = tuple(
     for meaning, pattern in (
         ("the task ran", r"^Task run succeeded"),
         ("all children were made", r"[Mm]apped task|Ready to proceed with mapping"),
-        ("skipped because an upstream task was", r"Upstream.*skipped"),
-        (r"refused by \1", r"Trigger (?:was|function is) .(\w+)."),
+        ("skipped because an upstream task was", r"Upstream.*skipped|^A task above was skipped"),
+        ("refused by {0}", r"^Trigger (?:was|function is) .(\w+).|^(\w+) lets a task run"),
         ("nothing to map over", r"No upstream states can be mapped"),
         ("not mappable", r"unmappable result"),
         ("a state handler raised", r"[Ss]tate handler|^Unexpected error: RefusalError"),
         ("the trigger raised", r"checking task trigger|^The trigger of .* raised"),
         ("the trigger said no", r"^Trigger failed|did not accept"),
-        ("all were skipped", r"^All upstream.* skipped"),
+        ("all were skipped", r"^All upstream.* skipped|^Each task above was skipped"),
         ("a round of the loop ended", r"^Round |is looping"),
         ("the branch is not taken", r"^Provided value|which this branch is for"),
         ("found at its target", r"^Result found at task target|target"),
@@ -35,7 +35,7 @@ def meaning(message: str | None) -> str | None:
     """Return what a state's message means."""
     for means, pattern in MEANINGS:
         if message is not None and (match := pattern.search(message)):
-            return match.expand(means)
+            return means.format(*filter(None, match.groups()))
     return message
 
 

@@ -3,18 +3,18 @@
 from collections.abc import Mapping as MappingOf
 from typing import Any, Final
 
-from penstock import signals, triggers
+from penstock import errors, signals, triggers
 from penstock.context import enter, leave
 from penstock.edges import MAPPED, Edge
 from penstock.engine.board import Board
-from penstock.engine.failures import describe, without_framework
+from penstock.engine.failures import describe, state_of, without_framework
+from penstock.engine.frames import TaskFrame
 from penstock.engine.mapping import Mapping, Origins, has_items, odd_children, passed
+from penstock.engine.templates import filled
+from penstock.engine.work import Call, Work
 from penstock.states import Failed, Skipped, State, TriggerFailed
 
-_SKIPPED: Final = (
-    "Upstream task was skipped; if this was not the intended behavior, consider changing "
-    "`skip_on_upstream_skip=False` for this task."
-)
+_SKIPPED: Final = "A task above was skipped, and with it this one; skip_on_upstream_skip=False would let it run."
 
 
 def refused(board: Board, number: int, child: int | None, origins: Origins | None = None) -> State | None:
@@ -82,3 +82,20 @@ def begin_mapping(board: Board, number: int) -> Mapping | State:
 def _with_items(value: Any, mark: int, width: int) -> Any:
     """Return *value*, or for something mapped over that failed without items, what stands for it in each child."""
     return value if not mark & MAPPED or has_items(value) else [None] * width
+
+
+def admitted(board: Board, work: Work, number: int, call: Call) -> "Call | State":
+    """Return a call with the name of its run, or the state of one whose value is there already or cannot be named."""
+    template = board.plan.tasks[number].options.task_run_name
+    args, child, attempt, extra = call
+    if template is not None:
+        token = enter(TaskFrame(board.setup.frame, board, number, child, attempt, extra))
+        try:
+            name = filled(template, work.inputs(call), f"task_run_name of task {work.task_name!r}")
+        except errors.TaskError as error:
+            return state_of(error)
+        finally:
+            leave(token)
+        board.names[number, child] = name
+        call = args, child, attempt, {**(extra or {}), "task_run_name": name}
+    return (None if work.looks else work.look_up(board.setup.frame, call)) or call

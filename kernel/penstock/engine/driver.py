@@ -11,17 +11,16 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from penstock import clock, errors
+from penstock import clock
 from penstock.context import enter, leave
 from penstock.engine import retries
-from penstock.engine.admission import refused
+from penstock.engine.admission import admitted, refused
 from penstock.engine.board import CLEAN, HELD, ODD, WAITING, Board
 from penstock.engine.failures import state_of
 from penstock.engine.flights import Flights
 from penstock.engine.frames import TaskFrame
 from penstock.engine.mapping import Mapping, passed
 from penstock.engine.maps import Maps
-from penstock.engine.templates import filled
 from penstock.engine.watching import committed, handled, moved
 from penstock.engine.work import SUCCEEDED, Call, Ended, Extra, is_plain, task_returned
 from penstock.states import (
@@ -249,7 +248,8 @@ class Driver:
 
     def _prepared(self, number: int, call: Call) -> "Call | None":
         """Move a call to Running; return it with the name of its run, or None if it has ended before it began."""
-        named = self._named(number, call) if not self.board.plan.tasks[number].options.straight else call
+        straight = self.board.plan.tasks[number].options.straight
+        named = call if straight else admitted(self.board, self._flights.work(number), number, call)
         _, child, attempt, extra = call
         if isinstance(named, State):
             self._settle(number, child, 0, named, extra)
@@ -260,23 +260,6 @@ class Driver:
             self._conclude(number, child, attempt, state, extra)
             return None
         return named
-
-    def _named(self, number: int, call: Call) -> "Call | State":
-        """Return a call with the name of its run, or the state of one whose value is there already."""
-        board, template, extra = self.board, self.board.plan.tasks[number].options.task_run_name, call[3]
-        args, child, attempt, _ = call
-        work = self._flights.work(number)
-        if template is not None:
-            token = enter(TaskFrame(board.setup.frame, board, number, child, attempt, extra))
-            try:
-                name = filled(template, work.inputs(call), f"task_run_name of task {work.task_name!r}")
-            except errors.TaskError as error:
-                return state_of(error)
-            finally:
-                leave(token)
-            board.names[number, child] = name
-            call = args, child, attempt, {**(extra or {}), "task_run_name": name}
-        return (None if work.looks else work.look_up(board.setup.frame, call)) or call
 
     def _hand_over(self, number: int, calls: list[Call]) -> None:
         ended = self._flights.hand_over(number, calls)

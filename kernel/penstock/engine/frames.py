@@ -15,11 +15,11 @@ def _logger(_frame: Frame) -> Any:
     return logs.task_logger()
 
 
-def _day(offset: int, *, dashes: bool = True) -> Callable[[Frame], str]:
+def _day(offset: int, form: str = "%Y-%m-%d") -> Callable[[Frame], str]:
     def find(frame: Frame) -> str:
         date = frame.find("date")
-        day = (datetime.fromisoformat(date) if isinstance(date, str) else date) + timedelta(days=offset)
-        return f"{day:%Y-%m-%d}" if dashes else f"{day:%Y%m%d}"
+        day: datetime = datetime.fromisoformat(date) if isinstance(date, str) else date
+        return f"{day + timedelta(days=offset):{form}}"
 
     return find
 
@@ -28,15 +28,12 @@ def _today(_frame: Frame) -> datetime:
     return clock.now()
 
 
+_DAYS: Final = {"yesterday": -1, "today": 0, "tomorrow": 1}
 RUN_LAZY: Final[Mapping[str, Callable[[Frame], Any]]] = {
     "logger": _logger,
     "date": _today,
-    "today": _day(0),
-    "yesterday": _day(-1),
-    "tomorrow": _day(1),
-    "today_nodash": _day(0, dashes=False),
-    "yesterday_nodash": _day(-1, dashes=False),
-    "tomorrow_nodash": _day(1, dashes=False),
+    **{name: _day(offset) for name, offset in _DAYS.items()},
+    **{f"{name}_nodash": _day(offset, "%Y%m%d") for name, offset in _DAYS.items()},
 }
 _TASK_LAZY: Final[Mapping[str, Callable[[Frame], Any]]] = {"logger": _logger}
 

@@ -57,26 +57,6 @@ class Mapping:
     A mapping may *follow* others that are under way: then child *i* is ready as soon as child *i* of each has ended.
     """
 
-    __slots__ = (
-        "_left_above",
-        "_next",
-        "_ready",
-        "_seconds",
-        "above",
-        "arguments",
-        "children",
-        "clean",
-        "followers",
-        "left",
-        "mapped",
-        "measured",
-        "number",
-        "origins",
-        "pending",
-        "values",
-        "width",
-    )
-
     def __init__(
         self,
         number: int,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from penstock import cache_validators, errors, triggers
 
@@ -133,11 +133,10 @@ def _duration(subject: str, value: timedelta | float) -> timedelta:
 
 def _delay(subject: str, delay: Any) -> "timedelta | RetryDelay":
     if callable(delay):
-        chosen: RetryDelay = delay
-        return chosen
+        return cast("RetryDelay", delay)
     if isinstance(delay, list | tuple) and delay:
-        return tuple(_duration(f"each {subject}", one) for one in delay)
-    return _duration(subject, delay)
+        return tuple([_duration(f"each {subject}", one) for one in cast("Iterable[Any]", delay)])
+    return _duration(subject, cast("Any", delay))
 
 
 def _timeout(subject: str, timeout: timedelta | float) -> float:
