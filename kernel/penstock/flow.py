@@ -309,12 +309,10 @@ class Flow(FlowGraph):
         )
         return registered.id
 
-    def _repr_html_(self) -> str:
-        from penstock import drawing, notebook
+    def _repr_html_(self) -> str | None:
         from penstock.hooks import calls
 
-        graph = drawing.draw(self)
-        return notebook.graph_html(graph, calls.render_graph(graph, "svg") if len(self) <= notebook.MOST else None)
+        return calls.render_html(self.visualize())
 
     def visualize(
         self,

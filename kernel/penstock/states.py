@@ -190,10 +190,10 @@ class State:
         """Show type and message."""
         return f'<{self.type}: "{self.message}">' if self.message else f"<{self.type}>"
 
-    def _repr_html_(self) -> str:
-        from penstock import notebook
+    def _repr_html_(self) -> str | None:
+        from penstock.hooks import calls
 
-        return notebook.state_html(self)
+        return calls.render_html(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the slots; an exception that cannot be pickled, or not be restored, becomes a text that says so."""
