@@ -170,7 +170,8 @@ class Flow(FlowGraph):
         again. With `keep_values=False` the value of a task is let go once all tasks that take it have ended. With
         *run_on_schedule*, by default as the settings say, a flow that has a schedule runs at each of its times until
         none is left. With *progress* a plugin shows how the run goes. Raises ParameterError for parameters that do
-        not fit, FlowError inside the flow's own block, ScheduleError where no time is left.
+        not fit, FlowError inside the flow's own block, ScheduleError where no time is left, PluginMissingError where
+        `penstock-schedulers` or `penstock-cli`, which run on schedule and show progress, are not installed.
         """
         from penstock.context import context as surroundings
         from penstock.engine.runs import FlowRun
@@ -184,16 +185,10 @@ class Flow(FlowGraph):
             return Pending("The flow's file was being loaded.")
         self._refuse_classic(more)
         if self.schedule is not None and self._waits(run_on_schedule):
-            from penstock import due_runs
+            from penstock.schedulers import LocalScheduler
 
-            return due_runs.run_on_schedule(
-                self,
-                {**(parameters or {}), **more},
-                executor=executor,
-                context=context,
-                run_name=run_name,
-                progress=progress,
-            )
+            asked: dict[str, Any] = {"executor": executor, "context": context, "run_name": run_name}
+            return LocalScheduler().run_flow(self, {**(parameters or {}), **more}, progress=progress, **asked)
         given = check_parameters(self, {**(parameters or {}), **more})
         self.validate()
         options = RunOptions(executor, context or {}, state, task_states or {}, task_contexts or {}, keep_values)
