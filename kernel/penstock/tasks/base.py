@@ -127,15 +127,15 @@ class Task(Operators):
         *upstream_tasks* are waited for. Raises FlowError outside of a flow, TypeError for arguments that `run`
         does not take.
         """
-        where = active_flow.get() if flow is None else within_blocks(flow)
-        if where is None:
-            where = _no_flow(self)
+        graph = active_flow.get() if flow is None else within_blocks(flow)
+        if graph is None:
+            graph = _no_flow(self)
         keys, values = self.signature.bind(args, kwargs)
         new = self.copy(**task_args) if task_args else self._duplicate()
-        tags = where._tags if flow is None else context.get("tags")  # noqa: SLF001 - the graph's own two halves
+        tags = graph._tags if flow is None else context.get("tags")  # noqa: SLF001 - the graph's own two halves
         if tags:
             new._add_tags(tags)  # noqa: SLF001 - of this class
-        where._bind(new, keys, values, upstream_tasks, mapped)  # noqa: SLF001 - the graph's own two halves
+        graph._bind(new, keys, values, upstream_tasks, mapped)  # noqa: SLF001 - the graph's own two halves
         return new
 
     def bind(
@@ -147,10 +147,10 @@ class Task(Operators):
         **kwargs: Any,
     ) -> Self:
         """Bind this task itself, not a copy, to the arguments, and return it."""
-        where = _where(self, flow)
+        graph = where(self, flow)
         keys, values = self.signature.bind(args, kwargs)
         self._add_tags(context.get("tags", ()))
-        where._bind(self, keys, values, upstream_tasks, mapped)  # noqa: SLF001 - the graph's own two halves
+        graph._bind(self, keys, values, upstream_tasks, mapped)  # noqa: SLF001 - the graph's own two halves
         return self
 
     def map(
@@ -171,14 +171,14 @@ class Task(Operators):
         self, task: Any, flow: "Flow | None" = None, key: str | None = None, *, mapped: bool = False
     ) -> Self:
         """Let this task wait for *task* and, with *key*, take its value."""
-        _where(self, flow).add_edge(task, self, key=key, mapped=mapped)
+        where(self, flow).add_edge(task, self, key=key, mapped=mapped)
         return self
 
     def set_downstream(
         self, task: "Task", flow: "Flow | None" = None, key: str | None = None, *, mapped: bool = False
     ) -> Self:
         """Let *task* wait for this one and, with *key*, take its value."""
-        _where(self, flow).add_edge(self, task, key=key, mapped=mapped)
+        where(self, flow).add_edge(self, task, key=key, mapped=mapped)
         return self
 
     def set_dependencies(
@@ -191,7 +191,7 @@ class Task(Operators):
         mapped: bool = False,
     ) -> Self:
         """Set several dependencies of this task at once, as `Flow.set_dependencies` does."""
-        _where(self, flow).set_dependencies(self, upstream_tasks, downstream_tasks, keyword_tasks, mapped=mapped)
+        where(self, flow).set_dependencies(self, upstream_tasks, downstream_tasks, keyword_tasks, mapped=mapped)
         return self
 
     def inputs(self) -> dict[str, dict[str, Any]]:
@@ -298,7 +298,8 @@ def _no_flow(task: Task) -> Any:
     raise errors.FlowError(message)
 
 
-def _where(task: Task, flow: "Flow | None") -> Any:
+def where(task: Task, flow: "Flow | None") -> Any:
+    """Return *flow* or the active one, to which *task* is to be added; raises FlowError if there is neither."""
     return (active_flow.get() or _no_flow(task)) if flow is None else within_blocks(flow)
 
 
