@@ -19,7 +19,6 @@ from penstock.tasks.options import OnFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
     from penstock.executors import Executor
     from penstock.graph import Graph
@@ -175,6 +174,7 @@ class Flow(FlowGraph):
         """
         from penstock.context import context as surroundings
         from penstock.engine.runs import FlowRun
+        from penstock.hooks import calls
         from penstock.running import RunOptions, check_parameters, run_flow
 
         if active_flow.get() is not None:
@@ -192,13 +192,8 @@ class Flow(FlowGraph):
         given = check_parameters(self, {**(parameters or {}), **more})
         self.validate()
         options = RunOptions(executor, context or {}, state, task_states or {}, task_contexts or {}, keep_values)
-        with self._shown(progress=progress):
+        with calls.show_progress(self) if progress else nullcontext():
             return run_flow(self, FlowRun(self.name, given, run_id, run_name, attempt), options)
-
-    def _shown(self, *, progress: bool) -> "AbstractContextManager[None]":
-        from penstock.hooks import calls
-
-        return calls.show_progress(self) if progress else nullcontext()
 
     def _refuse_classic(self, given: Mapping[str, Any]) -> None:
         for name in _CLASSIC.keys() & given.keys():
