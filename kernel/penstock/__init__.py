@@ -46,10 +46,6 @@ _HOMES: Final[dict[str, str]] = {
     "tasks": "FilterTask Task as_task defaults_from_attrs pause_task task",
 }
 _NAMES: Final[dict[str, str]] = {name: f"penstock.{home}" for home, names in _HOMES.items() for name in names.split()}
-_MODULES: Final = frozenset({
-    "backends", "errors", "executors", "results", "run_configs", "schedulers", "schedules", "serializers",
-    "signals", "states", "storage", "testing", "triggers",
-})  # fmt: skip
 
 __version__: Final = "0.1.0"
 __all__ = [
@@ -66,7 +62,7 @@ def __getattr__(name: str) -> Any:
     if name in _NAMES:
         value = globals()[name] = getattr(importlib.import_module(_NAMES[name]), name)
         return value
-    if name in _MODULES:
+    if name in __all__:
         return importlib.import_module(f"penstock.{name}")
     message = f"module 'penstock' has no attribute {name!r}; it has {', '.join(__all__)}"
     raise AttributeError(message, name=name)

@@ -5,31 +5,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Protocol
 
 
-class Clock(Protocol):
-    """What a clock does: say the wall time in UTC, say a monotonic time, and wait."""
-
-    def now(self) -> datetime:
-        """Return the wall time, in UTC."""
-        ...
-
-    def monotonic(self) -> float:
-        """Return seconds since an arbitrary moment; never goes back."""
-        ...
-
-    def sleep(self, seconds: float) -> None:
-        """Return after *seconds*; at once if that is not positive."""
-        ...
-
-    def wait(self, event: threading.Event, seconds: float) -> bool:
-        """Return whether *event* is set: as soon as it is, or after *seconds*."""
-        ...
-
-
-class SystemClock:
-    """The clock of this machine."""
+class Clock:
+    """The clock of this machine; a subclass may show another time."""
 
     def now(self) -> datetime:
         """Return the wall time, in UTC."""
@@ -49,7 +28,7 @@ class SystemClock:
         return event.wait(max(seconds, 0))
 
 
-_clock: Clock = SystemClock()
+_clock: Clock = Clock()
 
 
 def now() -> datetime:

@@ -9,7 +9,10 @@ from penstock.edges import Binding
 from penstock.tasks import Task, as_task
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from penstock.flow import Flow
+    from penstock.tasks.options import NamedTaskArguments
 
 
 class CompareValue(Task):
@@ -91,19 +94,22 @@ def ifelse(condition: Any, true_task: Any, false_task: Any, mapped: bool = False
 class Merge(Task):
     """Takes the first value that is not None; skipped only if all it waits for was."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, **options: "Unpack[NamedTaskArguments]") -> None:
         """Make the task; takes the options of `Task`, but cannot be skipped with one of its branches."""
         if options.setdefault("skip_on_upstream_skip", False):
             message = "merge cannot have skip_on_upstream_skip=True: all branches but one are skipped. Leave it out"
             raise errors.TaskError(message)
-        super().__init__(**{"trigger": triggers.not_all_skipped, **options})
+        options.setdefault("trigger", triggers.not_all_skipped)
+        super().__init__(**options)
 
     def run(self, **values: Any) -> Any:
         """Return the first value that is not None."""
         return next((value for value in values.values() if value is not None), None)
 
 
-def merge(*tasks: Any, flow: "Flow | None" = None, mapped: bool = False, **options: Any) -> Task:
+def merge(
+    *tasks: Any, flow: "Flow | None" = None, mapped: bool = False, **options: "Unpack[NamedTaskArguments]"
+) -> Task:
     """Add a task whose value is the first of the *tasks*' that is not None, and return it.
 
     Give it the ends of branches of which one has run. Takes the options of `Task`.

@@ -1,7 +1,7 @@
 """Dependencies between tasks, and the marks that say how a value passes along one."""
 
 import keyword
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from penstock import errors
 
@@ -86,6 +86,8 @@ def flatten(value: Any) -> EdgeAnnotation:
     return EdgeAnnotation(value, flattened=True)
 
 
+End: TypeAlias = tuple[Any, str | None, int]
+"""A value of a binding with its key, None where it is only waited for, and the marks that say how it passes."""
 MAPPED: Final = 1
 FLATTENED: Final = 2
 WHOLE: Final = 4
@@ -121,7 +123,7 @@ class Binding:
         """Return the key of each value, for a task whose inputs are *names*."""
         return names[: len(self.values)] if self.keys is None else self.keys
 
-    def ends(self, names: tuple[str, ...]) -> list[tuple[Any, str | None, int]]:
+    def ends(self, names: tuple[str, ...]) -> "list[End]":
         """Return each value with its key and mark, tasks that are only waited for last and without a key."""
         marks, after_marks = self.marks or (0,) * len(self.values), self.after_marks or (0,) * len(self.after)
         return [
@@ -130,13 +132,13 @@ class Binding:
         ]
 
     @classmethod
-    def of(cls, ends: "list[tuple[Any, str | None, int]]") -> "Binding":
-        """Return the binding whose `ends` are *ends*."""
+    def of(cls, ends: "list[End]", keys: tuple[str, ...] | None = ()) -> "Binding":
+        """Return the binding whose `ends` are *ends*; *keys* as None says that inputs are in the task's own order."""
         inputs = [(value, key, mark) for value, key, mark in ends if key is not None]
         after = [(value, mark) for value, key, mark in ends if key is None]
         marks, after_marks = tuple([mark for _, _, mark in inputs]), tuple([mark for _, mark in after])
         return cls(
-            tuple([key for _, key, _ in inputs]),
+            keys if keys is None else tuple([key for _, key, _ in inputs]),
             tuple([value for value, _, _ in inputs]),
             marks if any(marks) else None,
             tuple([value for value, _ in after]),
@@ -151,18 +153,4 @@ class Binding:
         """Return this binding with *other* added, for a task whose inputs are *names*."""
         if not self.values and not self.after:
             return other
-        return Binding(
-            self.keys if not other.values else (*self.names(names), *other.names(names)),
-            (*self.values, *other.values),
-            _joined_marks(self.marks, len(self.values), other.marks, len(other.values)),
-            (*self.after, *other.after),
-            _joined_marks(self.after_marks, len(self.after), other.after_marks, len(other.after)),
-        )
-
-
-def _joined_marks(
-    one: tuple[int, ...] | None, length: int, two: tuple[int, ...] | None, other_length: int
-) -> tuple[int, ...] | None:
-    if one is None and two is None:
-        return None
-    return (*(one or (0,) * length), *(two or (0,) * other_length))
+        return Binding.of([*self.ends(names), *other.ends(names)], self.keys if not other.values else ())

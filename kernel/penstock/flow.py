@@ -19,7 +19,6 @@ from penstock.tasks.options import OnFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
     from penstock.executors import Executor
     from penstock.graph import Graph
@@ -170,10 +169,12 @@ class Flow(FlowGraph):
         again. With `keep_values=False` the value of a task is let go once all tasks that take it have ended. With
         *run_on_schedule*, by default as the settings say, a flow that has a schedule runs at each of its times until
         none is left. With *progress* a plugin shows how the run goes. Raises ParameterError for parameters that do
-        not fit, FlowError inside the flow's own block, ScheduleError where no time is left.
+        not fit, FlowError inside the flow's own block, ScheduleError where no time is left, PluginMissingError where
+        `penstock-schedulers` or `penstock-cli`, which run on schedule and show progress, are not installed.
         """
         from penstock.context import context as surroundings
         from penstock.engine.runs import FlowRun
+        from penstock.hooks import calls
         from penstock.running import RunOptions, check_parameters, run_flow
 
         if active_flow.get() is not None:
@@ -184,26 +185,15 @@ class Flow(FlowGraph):
             return Pending("The flow's file was being loaded.")
         self._refuse_classic(more)
         if self.schedule is not None and self._waits(run_on_schedule):
-            from penstock import due_runs
+            from penstock.schedulers import LocalScheduler
 
-            return due_runs.run_on_schedule(
-                self,
-                {**(parameters or {}), **more},
-                executor=executor,
-                context=context,
-                run_name=run_name,
-                progress=progress,
-            )
+            asked: dict[str, Any] = {"executor": executor, "context": context, "run_name": run_name}
+            return LocalScheduler().run_flow(self, {**(parameters or {}), **more}, progress=progress, **asked)
         given = check_parameters(self, {**(parameters or {}), **more})
         self.validate()
         options = RunOptions(executor, context or {}, state, task_states or {}, task_contexts or {}, keep_values)
-        with self._shown(progress=progress):
+        with calls.show_progress(self) if progress else nullcontext():
             return run_flow(self, FlowRun(self.name, given, run_id, run_name, attempt), options)
-
-    def _shown(self, *, progress: bool) -> "AbstractContextManager[None]":
-        from penstock.hooks import calls
-
-        return calls.show_progress(self) if progress else nullcontext()
 
     def _refuse_classic(self, given: Mapping[str, Any]) -> None:
         for name in _CLASSIC.keys() & given.keys():
@@ -309,12 +299,10 @@ class Flow(FlowGraph):
         )
         return registered.id
 
-    def _repr_html_(self) -> str:
-        from penstock import drawing, notebook
+    def _repr_html_(self) -> str | None:
         from penstock.hooks import calls
 
-        graph = drawing.draw(self)
-        return notebook.graph_html(graph, calls.render_graph(graph, "svg") if len(self) <= notebook.MOST else None)
+        return calls.render_html(self.visualize())
 
     def visualize(
         self,

@@ -8,7 +8,7 @@ from typing import Any
 
 from penstock import errors
 from penstock.context import open_blocks, within_blocks
-from penstock.edges import FLATTENED, MAPPED, WHOLE, Binding, Edge, EdgeAnnotation
+from penstock.edges import FLATTENED, MAPPED, WHOLE, Binding, Edge, EdgeAnnotation, End
 from penstock.flow_queries import FlowQueries
 from penstock.parameters import Parameter
 from penstock.tasks import Task
@@ -93,7 +93,7 @@ class FlowGraph(FlowQueries):
                     break
                 if value not in bindings:
                     self.add_task(value)
-        binding = Binding(keys, values) if plain else self._marked(keys, values, upstream_tasks or (), mapped=mapped)
+        binding = Binding(keys, values) if plain else self._marked(task, keys, values, upstream_tasks or (), mapped)
         if task not in bindings:
             self._add(task, binding if values or upstream_tasks else None)
         elif values or upstream_tasks:
@@ -118,25 +118,20 @@ class FlowGraph(FlowQueries):
 
     def _marked(
         self,
+        task: Task,
         keys: tuple[str, ...] | None,
         values: tuple[Any, ...],
         upstream_tasks: Iterable[Any],
-        *,
         mapped: bool,
     ) -> Binding:
         if mapped and any(block.maps for block in open_blocks.get()):
             message = "A function given to apply_map is mapped as a whole; inside it, call tasks without .map"
             raise errors.FlowError(message)
-        inputs = [self._marked_one(value, mapped=mapped) for value in values]
-        after = [self._marked_one(value, mapped=mapped) for value in upstream_tasks]
-        waited = [(value, mark) for value, mark in after if isinstance(value, Task)]
-        return Binding(
-            keys,
-            tuple([value for value, _ in inputs]),
-            tuple([mark for _, mark in inputs]) if any(mark for _, mark in inputs) else None,
-            tuple([value for value, _ in waited]),
-            tuple([mark for _, mark in waited]) if any(mark for _, mark in waited) else None,
-        )
+        names = task.signature.names if keys is None else keys
+        marked = [self._marked_one(value, mapped=mapped) for value in (*values, *upstream_tasks)]
+        ends: list[End] = [(value, key, mark) for key, (value, mark) in zip(names, marked[: len(values)], strict=False)]
+        ends += [(value, None, mark) for value, mark in marked[len(values) :] if isinstance(value, Task)]
+        return Binding.of(ends, keys)
 
     def _marked_one(self, value: Any, *, mapped: bool) -> tuple[Any, int]:
         """Return a value, or the task that gathers it, and how it passes; raises TypeError if it cannot be mapped."""

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from penstock import errors
-from penstock.edges import FLATTENED, MAPPED, Binding, Edge
+from penstock.edges import FLATTENED, MAPPED, Binding, Edge, End
 from penstock.engine.plan import Plan
 from penstock.parameters import Parameter
 from penstock.resources import ResourceCleanup, ResourceInit
@@ -31,7 +31,7 @@ class Index:
                 self.constants[task] = values
 
 
-def _ends(task: Task, binding: Binding | None) -> list[tuple[Any, str | None, int]]:
+def _ends(task: Task, binding: Binding | None) -> list[End]:
     return binding.ends(task.signature.names) if binding is not None else []
 
 

@@ -77,29 +77,18 @@ class _Region(Block):
         bindings: dict[Task, Binding | None] = self.flow._bindings  # noqa: SLF001 - the graph's own two halves
         first = set(self._first(inside))
         for task in inside:
-            binding = self._mapped(bindings[task] or Binding())
+            binding = bindings[task] or Binding()
+            ends = [(one, key, self._mark(one, mark)) for one, key, mark in binding.ends(task.signature.names)]
             if task in first:
                 above = self.upstream(task)
-                marks = {one: mark for one, mark in self._marks.items() if one not in above}
-                binding = binding.joined(Binding(after=tuple(marks), after_marks=tuple(marks.values())), ())
-            bindings[task] = binding
-
-    def _mapped(self, binding: Binding) -> Binding:
-        """Return *binding* with every task in it mapped over, unless it is marked or was given to be passed whole."""
-        marks = [self._mark(*one) for one in zip(binding.values, binding.marks or _plain(binding.values), strict=True)]
-        after = [
-            self._mark(*one) for one in zip(binding.after, binding.after_marks or _plain(binding.after), strict=True)
-        ]
-        return Binding(binding.keys, binding.values, tuple(marks), binding.after, tuple(after))
+                ends += [(one, None, mark) for one, mark in self._marks.items() if one not in above]
+            bindings[task] = Binding.of(ends, binding.keys)
 
     def _mark(self, value: Any, mark: int) -> int:
+        """Return how a value passes: mapped over, unless it is marked or was given to be passed whole."""
         if mark & WHOLE or not isinstance(value, Task):
             return mark & ~WHOLE
         return self._marks.get(value, MAPPED) | mark
 
     def __repr__(self) -> str:
         return f"apply_map({getattr(self._func, '__name__', self._func)})"
-
-
-def _plain(values: Sequence[Any]) -> tuple[int, ...]:
-    return (0,) * len(values)

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Any, Generic, Self, get_args
 from penstock import errors
 from penstock.context import active_flow, context
 from penstock.tasks import Task
+from penstock.tasks.base import where
 from penstock.tasks.signatures import no_default
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from typing_extensions import TypeVar
+
+    from penstock.spec import ParameterSpec
 
     T = TypeVar("T", default=Any)
 else:
@@ -56,12 +61,8 @@ class Parameter(Task, Generic[T]):
         if args:
             message = f"{self!r} takes no inputs; its value is given when the flow is run"
             raise TypeError(message)
-        flow = kwargs.get("flow") or active_flow.get()
-        if flow is None:
-            message = f"{self!r} was called outside of a flow; call it inside `with Flow(...):` or pass flow="
-            raise errors.FlowError(message)
-        flow.add_task(self)
-        return self
+        added: Self = where(self, kwargs.get("flow")).add_task(self)
+        return added
 
     def copy(self, name: str | None = None, **changes: Any) -> Self:
         """Return a copy under another *name*."""
@@ -124,6 +125,21 @@ class DateTimeParameter(Parameter):
             message = f'parameter "{self.name}" must be a datetime or ISO 8601 text; found {value!r}'
             raise errors.ParameterError(message)
         return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def check_names(
+    flow: str, known: "Mapping[str, Parameter | ParameterSpec]", given: Iterable[str], example: str
+) -> None:
+    """Raise ParameterError if *given* lacks a required parameter of *known* or names another; *example* gives one."""
+    names = set(given)
+    for name in sorted(names - known.keys()):
+        hint = errors.did_you_mean(name, known) or f" Its parameters are {errors.listing(known)}."
+        message = f'Flow "{flow}" has no parameter "{name}".{hint}'
+        raise errors.ParameterError(message)
+    missing = [name for name, parameter in known.items() if parameter.required and name not in names]
+    if missing:
+        message = f'Flow "{flow}" needs a value for {errors.listing(missing)}: {example.format(missing[0])}'
+        raise errors.ParameterError(message)
 
 
 def _fault(item: dict[str, Any]) -> str:

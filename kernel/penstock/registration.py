@@ -3,13 +3,20 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
 from penstock import errors, settings
 from penstock.backends import Backend
 from penstock.backends.models import RegisteredFlow
-from penstock.edges import Binding
+from penstock.edges import Binding, Edge
+from penstock.executors import Executor
 from penstock.hooks import calls
-from penstock.hooks.kinds import KindSpec
+from penstock.hooks.kinds import Kind, KindSpec
 from penstock.logs import NARRATION, get_logger
+from penstock.parameters import Parameter
+from penstock.results import Result
+from penstock.run_configs import RunConfig
+from penstock.schedules import Schedule
 from penstock.spec import EdgeSpec, FlowSpec, ParameterSpec, TaskSpec
 from penstock.storage import Storage
 from penstock.storage.scripts import versions
@@ -33,18 +40,19 @@ def serialize(flow: "Flow", *, build: bool = False) -> FlowSpec:
             raise errors.StorageError(message)
         flow.storage.build()
     slugs = flow.slugs
+    edges = [_edge(slugs, edge) for edge in flow.edges]
     return FlowSpec(
         name=flow.name,
         tasks=[_task(flow, task) for task in slugs],
-        edges=sorted(_edges(flow), key=lambda edge: (edge.downstream, edge.upstream, edge.key or "")),
-        parameters=sorted(_parameters(flow), key=lambda parameter: parameter.name),
+        edges=sorted(edges, key=lambda edge: (edge.downstream, edge.upstream, edge.key or "")),
+        parameters=[_parameter(flow, one) for one in sorted(flow.parameters(), key=lambda parameter: parameter.name)],
         reference_tasks=sorted(slugs[task] for task in flow.reference_tasks()),
-        labels=sorted(_labels(flow)),
-        schedule=flow.schedule.spec() if flow.schedule is not None else None,
+        labels=sorted({label for part in (flow.run_config, flow.storage) if part is not None for label in part.labels}),
+        schedule=_part(Schedule, flow.schedule),
         storage=_storage_spec(flow),
-        executor=_executor_spec(flow),
-        run_config=flow.run_config.spec() if flow.run_config is not None else None,
-        result=_result_spec(flow),
+        executor=_part(Executor, flow.executor),
+        run_config=_part(RunConfig, flow.run_config),
+        result=_part(Result, flow.result) or (flow.storage.default_result() if flow.storage is not None else None),
         versions=versions(),
     )
 
@@ -126,72 +134,30 @@ def _delay(delay: Any) -> float | list[float] | str | None:
     return delay.total_seconds() if delay is not None else None
 
 
-def _edges(flow: "Flow") -> list[EdgeSpec]:
-    return [
-        EdgeSpec(
-            upstream=flow.slugs[edge.upstream_task],
-            downstream=flow.slugs[edge.downstream_task],
-            key=edge.key,
-            mapped=edge.mapped,
-            flattened=edge.flattened,
-        )
-        for edge in flow.edges
-    ]
+def _edge(slugs: Mapping["Task", str], edge: Edge) -> EdgeSpec:
+    upstream, downstream = slugs[edge.upstream_task], slugs[edge.downstream_task]
+    marks = {"mapped": edge.mapped, "flattened": edge.flattened}
+    return EdgeSpec(upstream=upstream, downstream=downstream, key=edge.key, **marks)
 
 
-def _parameters(flow: "Flow") -> list[ParameterSpec]:
-    from pydantic_core import PydanticSerializationError, to_jsonable_python
-
-    made = []
-    for parameter in flow.parameters():
-        try:
-            default = to_jsonable_python(parameter.default)
-        except PydanticSerializationError as error:
-            message = (
-                f'The default of {parameter!r} in flow "{flow.name}" cannot be written as JSON: {parameter.default!r}'
-            )
-            raise errors.ParameterError(message) from error
-        made.append(
-            ParameterSpec(
-                name=parameter.name,
-                required=parameter.required,
-                default=default,
-                json_schema=parameter.json_schema(),
-            )
-        )
-    return made
-
-
-def _labels(flow: "Flow") -> set[str]:
-    run_config = flow.run_config.labels if flow.run_config is not None else set()
-    return {*run_config, *(flow.storage.labels if flow.storage is not None else ())}
+def _parameter(flow: "Flow", parameter: Parameter) -> ParameterSpec:
+    try:
+        default = to_jsonable_python(parameter.default)
+    except PydanticSerializationError as error:
+        message = f'The default of {parameter!r} in flow "{flow.name}" cannot be written as JSON: {parameter.default!r}'
+        raise errors.ParameterError(message) from error
+    schema = parameter.json_schema()
+    return ParameterSpec(name=parameter.name, required=parameter.required, default=default, json_schema=schema)
 
 
 def _storage_spec(flow: "Flow") -> KindSpec | None:
     """Return the storage with the reference to this flow only: a storage may hold others."""
-    if flow.storage is None:
-        return None
-    spec = flow.storage.spec()
-    reference = flow.storage.references.get(flow.name)
-    if reference is None:
+    spec = flow.storage.spec() if flow.storage is not None else None
+    if spec is None or flow.name not in spec.options.get("references", {}):
         return spec
-    options = {**spec.options, "references": {flow.name: reference.model_dump(mode="json")}}
-    return spec.model_copy(update={"options": options})
+    own = {flow.name: spec.options["references"][flow.name]}
+    return spec.model_copy(update={"options": {**spec.options, "references": own}})
 
 
-def _executor_spec(flow: "Flow") -> KindSpec | None:
-    if flow.executor is None:
-        return None
-    from penstock.executors import Executor
-
-    executor: Executor = Executor.resolve(flow.executor)
-    return executor.spec()
-
-
-def _result_spec(flow: "Flow") -> KindSpec | None:
-    if flow.result is None:
-        return flow.storage.default_result() if flow.storage is not None else None
-    from penstock.results import Result
-
-    result: Result = Result.resolve(flow.result)
-    return result.spec()
+def _part(kind: type[Kind], value: Any) -> KindSpec | None:
+    return kind.resolve(value).spec() if value is not None else None

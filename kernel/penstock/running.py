@@ -18,7 +18,7 @@ from penstock.engine.mapping import odd_children
 from penstock.engine.runs import FlowRun
 from penstock.engine.setup import Setup
 from penstock.engine.work import SUCCEEDED
-from penstock.parameters import Parameter
+from penstock.parameters import Parameter, check_names
 from penstock.states import Failed, Mapped, Pending, Running, State, Success
 from penstock.tasks import Task
 
@@ -203,15 +203,7 @@ def check_parameters(flow: "Flow", given: Mapping[str, Any]) -> dict[str, Any]:
     Raises ParameterError for a missing, an unknown or an ill-typed one.
     """
     known = {parameter.name: parameter for parameter in flow.parameters()}
-    for name in given:
-        if name not in known:
-            hint = errors.did_you_mean(name, known) or f" Its parameters are {errors.listing(known)}."
-            message = f'Flow "{flow.name}" has no parameter "{name}".{hint}'
-            raise errors.ParameterError(message)
-    missing = [name for name, parameter in known.items() if parameter.required and name not in given]
-    if missing:
-        message = f'Flow "{flow.name}" needs a value for {errors.listing(missing)}: flow.run({missing[0]}=...)'
-        raise errors.ParameterError(message)
+    check_names(flow.name, known, given, "flow.run({}=...)")
     return {
         name: parameter.validate(given[name]) if name in given else parameter.default
         for name, parameter in known.items()

@@ -22,7 +22,7 @@ def save(flow: "Flow", path: str | Path | None = None) -> Path:
     The file is the new one as a whole, or as it was. Raises SerializationError, or StorageError if it cannot be
     written.
     """
-    target = Path(path).expanduser() if path is not None else _home() / f"{_stem(flow.name)}{_ENDING}"
+    target = Path(path).expanduser() if path is not None else _kept_as(flow.name)
     content, temporary = pickle_flow(flow), target.with_name(f".{uuid.uuid4().hex}{_ENDING}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ def load(source: str | Path) -> "Flow":
     differ if it cannot be read.
     """
     named = isinstance(source, str) and Path(source).name == source and not source.endswith(_ENDING)
-    path = _home() / f"{_stem(str(source))}{_ENDING}" if named else Path(source).expanduser()
+    path = _kept_as(str(source)) if named else Path(source).expanduser()
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -58,9 +58,5 @@ def load(source: str | Path) -> "Flow":
     return flow_from_pickle(path.stem, content, str(path))
 
 
-def _home() -> Path:
-    return settings.get().home / "flows"
-
-
-def _stem(name: str) -> str:
-    return slugify(name) or "flow"
+def _kept_as(name: str) -> Path:
+    return settings.get().home / "flows" / f"{slugify(name) or 'flow'}{_ENDING}"

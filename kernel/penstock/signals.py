@@ -16,29 +16,25 @@ class PenstockSignal(BaseException):
     def __init__(self, message: str | None = None, *args: Any, **state_kwargs: Any) -> None:
         """Make the signal's state; its result is the signal itself unless *result* is given."""
         super().__init__(message)
-        state_kwargs.setdefault("result", self)
+        state_kwargs.setdefault("result", self._default_result())
         self.state: states.State = self._state_class(message, *args, **state_kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle class and state; a result that is the signal itself becomes the new signal."""
-        state = self.state
-        return _rebuild, (type(self), self.args, state.result is self, _without_self(state, self))
+        rebuild, (kind, values) = self.state.__reduce__()
+        holds_itself = self.state.result is self
+        state = rebuild(kind, {**values, "result": None}) if holds_itself else self.state
+        return _rebuild, (type(self), self.args, holds_itself, state)
 
-
-def _without_self(state: states.State, signal: PenstockSignal) -> states.State:
-    if state.result is not signal:
-        return state
-    rebuild, (kind, values) = state.__reduce__()
-    copy: states.State = rebuild(kind, {**values, "result": None})
-    return copy
+    def _default_result(self) -> Any:
+        return self
 
 
 def _rebuild(
     kind: type[PenstockSignal], args: tuple[Any, ...], holds_itself: bool, state: states.State
 ) -> PenstockSignal:
     signal = kind.__new__(kind)
-    signal.args = args
-    signal.state = state
+    signal.args, signal.state = args, state
     if holds_itself:
         state.result = signal
     return signal
@@ -79,10 +75,8 @@ class SKIP(PenstockSignal):
 
     _state_class = states.Skipped
 
-    def __init__(self, message: str | None = None, *args: Any, **state_kwargs: Any) -> None:
-        """Make a Skipped state whose result is None unless one is given."""
-        state_kwargs.setdefault("result", None)
-        super().__init__(message, *args, **state_kwargs)
+    def _default_result(self) -> None:
+        return None
 
 
 class PAUSE(PenstockSignal):
@@ -92,14 +86,12 @@ class PAUSE(PenstockSignal):
 
 
 class LOOP(PenstockSignal):
-    """Run the task again, with `result` as the context's `task_loop_result`."""
+    """Run the task again, with `result`, by default a text, as the context's `task_loop_result`."""
 
     _state_class = states.Looped
 
-    def __init__(self, message: str | None = None, *args: Any, **state_kwargs: Any) -> None:
-        """Make a Looped state whose result is a text, and not the signal, unless one is given."""
-        state_kwargs.setdefault("result", repr(self))
-        super().__init__(message, *args, **state_kwargs)
+    def _default_result(self) -> str:
+        return repr(self)
 
 
 class ENDRUN(PenstockSignal):

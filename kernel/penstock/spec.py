@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from penstock import errors
 from penstock.hooks.kinds import KindSpec
+from penstock.parameters import check_names
 
 
 class Spec(BaseModel):
@@ -75,12 +75,4 @@ class FlowSpec(Spec):
     def check_parameters(self, given: Mapping[str, Any]) -> None:
         """Raise ParameterError if *given* lacks a required parameter or names an unknown one."""
         known = {parameter.name: parameter for parameter in self.parameters}
-        unknown = sorted(set(given) - set(known))
-        if unknown:
-            hint = errors.did_you_mean(unknown[0], known) or f" Its parameters are {errors.listing(known)}."
-            message = f'Flow "{self.name}" has no parameter "{unknown[0]}".{hint}'
-            raise errors.ParameterError(message)
-        missing = [p.name for p in self.parameters if p.required and p.name not in given]
-        if missing:
-            message = f'Flow "{self.name}" needs a value for {", ".join(missing)}. Give it: -p {missing[0]}=VALUE'
-            raise errors.ParameterError(message)
+        check_names(self.name, known, given, "-p {}=VALUE")

@@ -5,7 +5,7 @@ Serialised, a state carries the location and never the value, nor the context, w
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
@@ -129,12 +129,8 @@ class State:
     @classmethod
     def parents(cls, *, include_self: bool = False, names_only: bool = False) -> list[Any]:
         """Return the state classes above this one, or their names."""
-        found = [
-            known
-            for known in cls.__mro__
-            if issubclass(known, State) and known is not _MetaState and (include_self or known is not cls)
-        ]
-        return [known.__name__ for known in found] if names_only else found
+        above = [known for known in TYPES.values() if issubclass(cls, known) and (include_self or known is not cls)]
+        return [known.__name__ for known in above[::-1]] if names_only else above[::-1]
 
     def load_result(self, result: "Result") -> Self:
         """Read the result from where it was written, unless it is here, and return this state.
@@ -152,11 +148,7 @@ class State:
         """Return the state as JSON values: type, message, location and further fields; never the result."""
         data: dict[str, Any] = {"type": self.type, "message": self.message}
         if self.location is not None:
-            data["location"] = {
-                "location": self.location.location,
-                "digest": self.location.digest,
-                "size": self.location.size,
-            }
+            data["location"] = asdict(self.location)
         for name in self._fields:
             data[name] = _to_json(getattr(self, name))
         return data
@@ -190,10 +182,10 @@ class State:
         """Show type and message."""
         return f'<{self.type}: "{self.message}">' if self.message else f"<{self.type}>"
 
-    def _repr_html_(self) -> str:
-        from penstock import notebook
+    def _repr_html_(self) -> str | None:
+        from penstock.hooks import calls
 
-        return notebook.state_html(self)
+        return calls.render_html(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the slots; an exception that cannot be pickled, or not be restored, becomes a text that says so."""
@@ -464,14 +456,13 @@ class ValidationFailed(Failed):
     color = "#ff5131"
 
 
-TYPES: Final[dict[str, type[State]]] = {
-    known.__name__: known
-    for known in (
-        State, Pending, Scheduled, Paused, Resume, Retrying, ClientFailed, Submitted, Queued, Running,
-        Cancelling, Finished, Looped, Success, Cached, Mapped, Skipped, Cancelled, Failed, TimedOut,
-        TriggerFailed, ValidationFailed,
-    )
-}  # fmt: skip
+def _below(kind: type[State]) -> list[type[State]]:
+    return [known for child in kind.__subclasses__() for known in (child, *_below(child))]
+
+
+_ALL: Final[list[type[State]]] = [State, *_below(State)]
+TYPES: Final = {known.__name__: known for known in _ALL if known is not _MetaState}
+"""The state classes by name, each after those above it."""
 
 _RESTORE: Final[dict[str, Callable[[Any], Any]]] = {
     "start_time": datetime.fromisoformat,

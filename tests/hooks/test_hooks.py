@@ -21,6 +21,7 @@ from penstock.schedulers import Scheduler
 from penstock.schedules import Schedule
 from penstock.serializers import Serializer
 from penstock.spec import FlowSpec
+from penstock.states import State, Success
 from penstock.storage import Storage
 
 HOOKS = sorted(name for name in vars(specs) if name.startswith("penstock_"))
@@ -146,6 +147,17 @@ def test_penstock_render_graph() -> None:
         assert Flow("drawn").visualize().render("name") == b"drawn"
     with pytest.raises(errors.UnknownTypeError, match='"name"'):
         Flow("drawn").visualize().render("name")
+
+
+def test_penstock_render_html() -> None:
+    class Plugin:
+        @hookimpl(tryfirst=True)
+        def penstock_render_html(self, subject: State | Graph) -> str:
+            return subject.name if isinstance(subject, Graph) else subject.type
+
+    with observing(Plugin()):
+        assert Success()._repr_html_() == "Success"
+        assert Flow("shown")._repr_html_() == "shown"
 
 
 def test_penstock_flow_registered(caplog: pytest.LogCaptureFixture) -> None:

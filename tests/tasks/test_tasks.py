@@ -66,13 +66,14 @@ def test_task_args_change_the_copy_that_a_call_adds() -> None:
         ({"max_retries": 1}, errors.TaskError, "no retry_delay"),
         ({"retry_delay": 1}, errors.TaskError, "no max_retries"),
         ({"retry_on": ValueError}, errors.TaskError, "no max_retries"),
+        ({"max_retry": 1}, TypeError, r"task 'Step' has no option 'max_retry'\. Did you mean max_retries\?"),
         ({"max_retries": -1, "retry_delay": 0}, errors.TaskError, "0 or more; found -1"),
         ({"max_retries": 1, "retry_delay": "soon"}, TypeError, "timedelta or a number of seconds; found 'soon'"),
         ({"max_retries": 1, "retry_delay": 0, "retry_on": "OSError"}, TypeError, "exception classes; found 'O'"),
         ({"tags": "abc"}, TypeError, "set of strings; found the string 'abc'"),
         ({"state_handlers": print}, TypeError, "list of functions"),
     ],
-    ids=["no delay", "no retries", "retry_on alone", "negative", "delay", "retry_on", "tags", "handlers"],
+    ids=["no delay", "no retries", "retry_on alone", "unknown", "negative", "delay", "retry_on", "tags", "handlers"],
 )
 def test_options_that_do_not_fit_are_refused(options: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):

@@ -5,8 +5,6 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from penstock.run_names import run_name
-
 
 class Record(BaseModel):
     """A record: immutable, and tolerant of fields that a newer backend adds."""
@@ -52,7 +50,7 @@ class FlowRun(Record):
     """One run of a registered flow, over all its attempts."""
 
     id: str
-    name: str = Field(default_factory=run_name)
+    name: str
     project: str
     flow: str
     version: int

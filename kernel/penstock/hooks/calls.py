@@ -32,6 +32,12 @@ def render_graph(graph: "Graph", format: str) -> bytes | None:  # noqa: A002 - t
     return answer
 
 
+def render_html(subject: "State | Graph") -> str | None:
+    """Return the first plugin's HTML for *subject*."""
+    answer: str | None = manager.registry().manager.hook.penstock_render_html(subject=subject)
+    return answer
+
+
 def flow_registered(spec: "FlowSpec", project: str, version: int) -> None:
     """Tell every plugin that a flow was registered."""
     for tell in _observers("penstock_flow_registered", "spec", "project", "version"):

@@ -91,6 +91,11 @@ def penstock_render_graph(graph: "Graph", format: str) -> bytes | None:  # noqa:
     """Return *graph* drawn in *format* (`svg`, `dot`, `mermaid`, or any other), or None if that is not yours."""
 
 
+@hookspec(firstresult=True)
+def penstock_render_html(subject: "State | Graph") -> str | None:
+    """Return what a notebook shows of a state or of a flow's graph, as HTML in which every text is escaped."""
+
+
 @hookspec
 def penstock_flow_registered(spec: "FlowSpec", project: str, version: int) -> None:
     """Be told that a flow was registered under *project* as *version*, which counts from 1."""

@@ -3,9 +3,8 @@
 import functools
 import inspect
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Final, ParamSpec, Self, TypeVar, overload
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, overload
 
 from penstock import errors
 from penstock.context import active_flow, context, within_blocks
@@ -14,15 +13,11 @@ from penstock.tasks.options import OPTION_NAMES, TaskOptions, make_options
 from penstock.tasks.signatures import Inputs, annotated_nout, call_signature, describe_inputs, describe_output
 
 if TYPE_CHECKING:
-    from penstock.cache_validators import CacheValidator
-    from penstock.flow import Flow
-    from penstock.results import Result
-    from penstock.states import State
-    from penstock.tasks.options import Delay, Template
-    from penstock.triggers import Trigger
+    from typing import Unpack
 
-P = ParamSpec("P")
-R = TypeVar("R")
+    from penstock.flow import Flow
+    from penstock.tasks.options import NamedTaskArguments, TaskArguments
+
 _OWN_NAMES: Final = OPTION_NAMES | {"name"}
 
 
@@ -47,30 +42,7 @@ class Task(Operators):
         if "__init__" in cls.__dict__ and not cls.__module__.startswith("penstock."):
             cls.__init__ = _wary(cls.__init__)  # type: ignore[method-assign]
 
-    def __init__(
-        self,
-        name: str | None = None,
-        *,
-        slug: str | None = None,
-        tags: Iterable[str] | None = None,
-        max_retries: int | None = None,
-        retry_delay: "Delay | Sequence[Delay] | Callable[[int], Delay] | None" = None,
-        retry_on: type[BaseException] | Iterable[type[BaseException]] | None = None,
-        timeout: timedelta | float | None = None,
-        trigger: "Trigger | None" = None,
-        skip_on_upstream_skip: bool = True,
-        state_handlers: "Iterable[Callable[[Task, State, State], State | None]] | None" = None,
-        on_failure: "Callable[[Task, State], None] | None" = None,
-        checkpoint: bool | None = None,
-        result: "Result | None" = None,
-        target: "Template | None" = None,
-        cache_for: timedelta | float | None = None,
-        cache_validator: "CacheValidator | None" = None,
-        cache_key: str | None = None,
-        task_run_name: "Template | None" = None,
-        log_stdout: bool = False,
-        nout: int | None = None,
-    ) -> None:
+    def __init__(self, name: str | None = None, **options: "Unpack[TaskArguments]") -> None:
         """Make a task; times are timedeltas or seconds. Raises TaskError or TypeError for options that do not fit.
 
         * *name*: the class's name by default; *slug* names the task in its flow, *task_run_name* its runs: a template
@@ -88,29 +60,9 @@ class Task(Operators):
         * *nout*: how many values the body returns, so that `low, high = bounds()` can take them apart.
         """
         _set_name(self, name or type(self).__name__)
-        around: Iterable[str] = context.get("tags", ())
-        self.options: TaskOptions = make_options(
-            f"task {self.name!r}",
-            slug=slug,
-            tags=(tags if isinstance(tags, str) else {*(tags or ()), *around}),
-            max_retries=max_retries,
-            retry_delay=retry_delay,
-            retry_on=retry_on,
-            timeout=timeout,
-            trigger=trigger,
-            skip_on_upstream_skip=skip_on_upstream_skip,
-            state_handlers=state_handlers,
-            on_failure=on_failure,
-            checkpoint=checkpoint,
-            result=result,
-            target=target,
-            cache_for=cache_for,
-            cache_validator=cache_validator,
-            cache_key=cache_key,
-            task_run_name=task_run_name,
-            log_stdout=log_stdout,
-            nout=nout if nout is not None else annotated_nout(self.body()),
-        )
+        if options.get("nout") is None:
+            options["nout"] = annotated_nout(self.body())
+        self.options: TaskOptions = make_options(f"task {self.name!r}", options, context.get("tags", ()))
         self._inputs: Inputs | None = None
         flow = active_flow.get()
         if flow is not None:
@@ -175,15 +127,15 @@ class Task(Operators):
         *upstream_tasks* are waited for. Raises FlowError outside of a flow, TypeError for arguments that `run`
         does not take.
         """
-        where = active_flow.get() if flow is None else within_blocks(flow)
-        if where is None:
-            where = _no_flow(self)
+        graph = active_flow.get() if flow is None else within_blocks(flow)
+        if graph is None:
+            graph = _no_flow(self)
         keys, values = self.signature.bind(args, kwargs)
         new = self.copy(**task_args) if task_args else self._duplicate()
-        tags = where._tags if flow is None else context.get("tags")  # noqa: SLF001 - the graph's own two halves
+        tags = graph._tags if flow is None else context.get("tags")  # noqa: SLF001 - the graph's own two halves
         if tags:
             new._add_tags(tags)  # noqa: SLF001 - of this class
-        where._bind(new, keys, values, upstream_tasks, mapped)  # noqa: SLF001 - the graph's own two halves
+        graph._bind(new, keys, values, upstream_tasks, mapped)  # noqa: SLF001 - the graph's own two halves
         return new
 
     def bind(
@@ -195,10 +147,10 @@ class Task(Operators):
         **kwargs: Any,
     ) -> Self:
         """Bind this task itself, not a copy, to the arguments, and return it."""
-        where = _where(self, flow)
+        graph = where(self, flow)
         keys, values = self.signature.bind(args, kwargs)
         self._add_tags(context.get("tags", ()))
-        where._bind(self, keys, values, upstream_tasks, mapped)  # noqa: SLF001 - the graph's own two halves
+        graph._bind(self, keys, values, upstream_tasks, mapped)  # noqa: SLF001 - the graph's own two halves
         return self
 
     def map(
@@ -210,29 +162,23 @@ class Task(Operators):
         **kwargs: Any,
     ) -> Self:
         """Add a copy that runs once for each item of the arguments; mark those to pass whole with `unmapped`."""
-        where = _where(self, flow)
-        keys, values = self.signature.bind(args, kwargs)
         new = self.copy(**(task_args or {}))
         if new.options.nout is not None and "nout" not in (task_args or {}):
             new.nout = None  # its value is a list now, of as many as there are children
-        new._add_tags(context.get("tags", ()))  # noqa: SLF001 - of this class
-        where._bind(new, keys, values, upstream_tasks, True)  # noqa: SLF001, FBT003 - the graph's own two halves
-        return new
+        return new.bind(*args, mapped=True, upstream_tasks=upstream_tasks, flow=flow, **kwargs)
 
     def set_upstream(
         self, task: Any, flow: "Flow | None" = None, key: str | None = None, *, mapped: bool = False
     ) -> Self:
         """Let this task wait for *task* and, with *key*, take its value."""
-        where = _where(self, flow)
-        where.add_edge(task, self, key=key, mapped=mapped)
+        where(self, flow).add_edge(task, self, key=key, mapped=mapped)
         return self
 
     def set_downstream(
         self, task: "Task", flow: "Flow | None" = None, key: str | None = None, *, mapped: bool = False
     ) -> Self:
         """Let *task* wait for this one and, with *key*, take its value."""
-        where = _where(self, flow)
-        where.add_edge(self, task, key=key, mapped=mapped)
+        where(self, flow).add_edge(self, task, key=key, mapped=mapped)
         return self
 
     def set_dependencies(
@@ -245,14 +191,7 @@ class Task(Operators):
         mapped: bool = False,
     ) -> Self:
         """Set several dependencies of this task at once, as `Flow.set_dependencies` does."""
-        where = _where(self, flow)
-        where.set_dependencies(
-            self,
-            upstream_tasks=upstream_tasks,
-            downstream_tasks=downstream_tasks,
-            keyword_tasks=keyword_tasks,
-            mapped=mapped,
-        )
+        where(self, flow).set_dependencies(self, upstream_tasks, downstream_tasks, keyword_tasks, mapped=mapped)
         return self
 
     def inputs(self) -> dict[str, dict[str, Any]]:
@@ -300,7 +239,7 @@ class FunctionTask(Task):
 
     __slots__ = ("fn",)
 
-    def __init__(self, fn: Callable[..., Any], name: str | None = None, **options: Any) -> None:
+    def __init__(self, fn: Callable[..., Any], name: str | None = None, **options: "Unpack[TaskArguments]") -> None:
         """Make a task of *fn*, named after it."""
         if not callable(fn):
             message = f"@task needs a function; found {fn!r}. Options go by name: @task(name=...)"
@@ -340,8 +279,10 @@ _set_fn = FunctionTask.__dict__["fn"].__set__
 @overload
 def task(fn: Callable[..., Any], /) -> FunctionTask: ...
 @overload
-def task(**options: Any) -> Callable[[Callable[..., Any]], FunctionTask]: ...
-def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> FunctionTask | Callable[..., FunctionTask]:
+def task(**options: "Unpack[NamedTaskArguments]") -> Callable[[Callable[..., Any]], FunctionTask]: ...
+def task(
+    fn: Callable[..., Any] | None = None, /, **options: "Unpack[NamedTaskArguments]"
+) -> FunctionTask | Callable[..., FunctionTask]:
     """Make a task of a function: `@task`, or `@task(max_retries=3, retry_delay=10)`.
 
     Takes the options of `Task`. Raises TaskError for a function whose inputs a flow cannot fill.
@@ -357,7 +298,8 @@ def _no_flow(task: Task) -> Any:
     raise errors.FlowError(message)
 
 
-def _where(task: Task, flow: "Flow | None") -> Any:
+def where(task: Task, flow: "Flow | None") -> Any:
+    """Return *flow* or the active one, to which *task* is to be added; raises FlowError if there is neither."""
     return (active_flow.get() or _no_flow(task)) if flow is None else within_blocks(flow)
 
 

@@ -1,58 +1,45 @@
 """Collections that hold tasks: `total([a, b])` becomes one task that gathers the values of both."""
 
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock import errors
 from penstock.context import active_flow
 from penstock.edges import EdgeAnnotation
 from penstock.tasks.base import Task
-from penstock.tasks.signatures import Inputs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Unpack
+
     from penstock.flow_graph import FlowGraph
+    from penstock.tasks.options import TaskArguments
 
 SIMPLE: Final = frozenset({int, str, float, bool, bytes, complex, type(None)})
 """Types whose values cannot hold a task; most constants are of one of them."""
-
-
-def _values(**values: Any) -> list[Any]:
-    return list(values.values())
-
-
-def _list(values: list[Any]) -> list[Any]:
-    return values
-
-
-def _dict(keys_and_values: list[Any]) -> dict[Any, Any]:
-    return dict(zip(*keys_and_values, strict=True))
-
-
-_BUILDERS: Final[dict[type, Callable[[list[Any]], Any]]] = {list: _list, tuple: tuple, set: set, dict: _dict}
 
 
 class Gather(Task):
     """Builds a list, tuple, set or dict of the values of its upstream tasks."""
 
     def __init__(self, kind: type, keys: list[Any] | None = None) -> None:
-        """Gather into *kind*, under *keys* if it is a dict."""
+        """Gather into *kind*, a dict under *keys* or, without them, under what its first upstream task gives."""
         super().__init__(name=kind.__name__.title())
         self.kind: type = kind
         self.keys: list[Any] | None = keys
-        self._inputs = Inputs(_values, "a collection of tasks")
 
     def run(self, **values: Any) -> Any:
         """Return the collection."""
         given = list(values.values())
-        if self.keys is not None:
-            return dict(zip(self.keys, given, strict=True))
-        return _BUILDERS[self.kind](given)
+        if self.kind is not dict:
+            return self.kind(given)
+        keys, items = (self.keys, given) if self.keys is not None else given
+        return dict(zip(keys, items, strict=True))
 
 
 class Constant(Task):
     """A value as a task, for where a flow needs a node: `as_task(5)`."""
 
-    def __init__(self, value: Any, name: str | None = None, **options: Any) -> None:
+    def __init__(self, value: Any, name: str | None = None, **options: "Unpack[TaskArguments]") -> None:
         """Stand for *value*, by which it is named if that is short."""
         shown = repr(value)
         super().__init__(

@@ -1,11 +1,16 @@
 """FilterTask: keeps some of the values of a list, such as those of a mapped task."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from penstock import triggers
 from penstock.context import context
 from penstock.tasks.base import Task
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from penstock.tasks.options import NamedTaskArguments
 
 
 def _is_value(value: Any) -> bool:
@@ -23,10 +28,12 @@ class FilterTask(Task):
         self,
         filter_func: Callable[[Any], bool] | None = None,
         log_func: Callable[[list[Any]], str] | None = None,
-        **options: Any,
+        **options: "Unpack[NamedTaskArguments]",
     ) -> None:
         """Keep what *filter_func* accepts, and log what *log_func* says of it; takes the options of `Task`."""
-        super().__init__(**{"trigger": triggers.all_finished, "skip_on_upstream_skip": False, **options})
+        options.setdefault("trigger", triggers.all_finished)
+        options.setdefault("skip_on_upstream_skip", False)
+        super().__init__(**options)
         self.filter_func: Callable[[Any], bool] = filter_func or _is_value
         self.log_func: Callable[[list[Any]], str] | None = log_func
 

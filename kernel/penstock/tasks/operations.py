@@ -2,11 +2,16 @@
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from penstock.tasks.base import Task
 from penstock.tasks.bodies import defaults_from_attrs
 from penstock.tasks.signatures import no_default
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from penstock.tasks.options import NamedTaskArguments
 
 
 class Operation(Task):
@@ -33,7 +38,7 @@ class Not(Task):
 class GetItem(Task):
     """Takes an item out of a value, or *default* where a key is missing: `GetItem(default=0)(table, "total")`."""
 
-    def __init__(self, default: Any = no_default, **options: Any) -> None:
+    def __init__(self, default: Any = no_default, **options: "Unpack[NamedTaskArguments]") -> None:
         """Make the task; without a *default* a missing key fails it."""
         super().__init__(**options)
         self.default: Any = default
@@ -52,7 +57,7 @@ class GetItem(Task):
 class GetAttr(Task):
     """Takes an attribute of a value, dots included, or *default* where it is missing: `GetAttr()(row, "user.id")`."""
 
-    def __init__(self, default: Any = no_default, **options: Any) -> None:
+    def __init__(self, default: Any = no_default, **options: "Unpack[NamedTaskArguments]") -> None:
         """Make the task; without a *default* a missing attribute fails it."""
         super().__init__(**options)
         self.default: Any = default

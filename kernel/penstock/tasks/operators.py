@@ -89,8 +89,8 @@ class Operators:
         from penstock.tasks.operations import GetItem
 
         label = key.name if isinstance(key, Operators) else repr(key)
-        kept = {"checkpoint": self.options.checkpoint, "result": self.options.result}
-        return GetItem(name=f"{self.name}[{label}]", **kept).bind(self, key)
+        checkpoint, result = self.options.checkpoint, self.options.result
+        return GetItem(name=f"{self.name}[{label}]", checkpoint=checkpoint, result=result).bind(self, key)
 
     def __iter__(self) -> Iterator["Task"]:
         """Iterate over the task's values, as many as `nout` says: `low, high = bounds()`."""

@@ -1,11 +1,11 @@
 """The options of a task, shared by all its copies."""
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
 from penstock import cache_validators, errors, triggers
 
@@ -19,6 +19,36 @@ if TYPE_CHECKING:
     Template = str | Callable[..., str]
     Delay = timedelta | float
     RetryDelay = tuple[timedelta, ...] | Callable[[int], Delay]
+
+
+class TaskArguments(TypedDict, total=False):
+    """What may be given for each option of a task; None stands for the default. `Task` says what they mean."""
+
+    slug: str | None
+    tags: Iterable[str] | None
+    max_retries: int | None
+    retry_delay: "Delay | Sequence[Delay] | Callable[[int], Delay] | None"
+    retry_on: type[BaseException] | Iterable[type[BaseException]] | None
+    timeout: "Delay | None"
+    trigger: "Trigger | None"
+    skip_on_upstream_skip: bool
+    state_handlers: "Sequence[StateHandler] | None"
+    on_failure: "Callable[[Any, State], None] | None"
+    checkpoint: bool | None
+    result: "Result | None"
+    target: "Template | None"
+    cache_for: "Delay | None"
+    cache_validator: "CacheValidator | None"
+    cache_key: str | None
+    task_run_name: "Template | None"
+    log_stdout: bool
+    nout: int | None
+
+
+class NamedTaskArguments(TaskArguments, total=False):
+    """The options of a task, and its name."""
+
+    name: str | None
 
 
 @dataclass(frozen=True)
@@ -72,40 +102,43 @@ class TaskOptions:
 
     def changed(self, subject: str, **changes: Any) -> "TaskOptions":
         """Return a copy with *changes*; raises AttributeError for a name that is no option."""
-        unknown = set(changes) - OPTION_NAMES
-        if unknown:
-            name = min(unknown)
-            message = f"{subject} has no option {name!r}.{errors.did_you_mean(name, OPTION_NAMES)}"
-            raise AttributeError(message)
+        _refuse_unknown(subject, changes, AttributeError)
         return replace(self, **_checked(subject, changes))
 
 
 OPTION_NAMES: Final = frozenset(option.name for option in fields(TaskOptions))
 
 
-def make_options(
-    subject: str, *, on_failure: "Callable[[Any, State], None] | None" = None, **options: Any
-) -> TaskOptions:
-    """Return the options of the task *subject*; raises TaskError or TypeError for those that do not fit."""
-    given = {name: value for name, value in options.items() if value is not None}
+def make_options(subject: str, arguments: Mapping[str, Any], around: Iterable[str] = ()) -> TaskOptions:
+    """Return the options of the task *subject*, which also has the tags *around* it.
+
+    Raises TaskError or TypeError for those that do not fit.
+    """
+    given = {name: value for name, value in arguments.items() if value is not None}
+    on_failure, tags = given.pop("on_failure", None), given.get("tags", ())
+    _refuse_unknown(subject, given, TypeError)
+    given["tags"] = tags if isinstance(tags, str) else {*tags, *around}
     if on_failure is not None:
-        given["state_handlers"] = (*(given.get("state_handlers") or ()), OnFailure(on_failure))
+        given["state_handlers"] = (*given.get("state_handlers", ()), OnFailure(on_failure))
     made = TaskOptions(**_checked(subject, given))
     if made.max_retries and made.retry_delay is None:
         message = (
             f"{subject} has max_retries={made.max_retries} but no retry_delay; give one, timedelta(0) to retry at once"
         )
         raise errors.TaskError(message)
-    if made.retry_delay is not None and not made.max_retries:
-        message = f"{subject} has a retry_delay but no max_retries; say how often to retry"
-        raise errors.TaskError(message)
-    if made.retry_on and not made.max_retries:
-        message = f"{subject} has retry_on but no max_retries; say how often to retry"
+    for name in {"retry_delay", "retry_on"} & given.keys() if not made.max_retries else ():
+        message = f"{subject} has {name} but no max_retries; say how often to retry"
         raise errors.TaskError(message)
     if "cache_validator" in given and made.cache_for is None:
         message = f"{subject} has a cache_validator but no cache_for, so nothing is cached; say for how long"
         warnings.warn(message, stacklevel=4)
     return made
+
+
+def _refuse_unknown(subject: str, names: Iterable[str], kind: type[Exception]) -> None:
+    for name in sorted(set(names) - OPTION_NAMES):
+        message = f"{subject} has no option {name!r}.{errors.did_you_mean(name, OPTION_NAMES)}"
+        raise kind(message)
 
 
 def _checked(subject: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -147,17 +180,10 @@ def _timeout(subject: str, timeout: timedelta | float) -> float:
     return seconds
 
 
-def _retries(subject: str, number: Any) -> int:
+def _count(subject: str, number: Any) -> int:
     if isinstance(number, int) and number >= 0:
         return number
-    message = f"{subject} must be a number of attempts, 0 or more; found {number!r}"
-    raise errors.TaskError(message)
-
-
-def _nout(subject: str, number: Any) -> int:
-    if isinstance(number, int) and number >= 0:
-        return number
-    message = f"{subject} must be how many values it returns, 0 or more; found {number!r}"
+    message = f"{subject} must be a number, 0 or more; found {number!r}"
     raise errors.TaskError(message)
 
 
@@ -179,8 +205,8 @@ def _handlers(subject: str, handlers: Any) -> "tuple[StateHandler, ...]":
 
 _CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
     "tags": _tags,
-    "max_retries": _retries,
-    "nout": _nout,
+    "max_retries": _count,
+    "nout": _count,
     "retry_delay": _delay,
     "retry_on": _exceptions,
     "timeout": _timeout,

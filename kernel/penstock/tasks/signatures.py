@@ -2,7 +2,7 @@
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NoReturn
 
 from penstock import errors
@@ -82,24 +82,21 @@ class Inputs:
         for key in kwargs:
             if key in self.names[: len(args)]:
                 self._complain(f"got the input {key!r} twice, by position and by name")
-            if key not in self.names and not self.any_name:
-                self._complain(f"has no input {key!r}.{errors.did_you_mean(key, self.names)} It takes {self._listed()}")
+        self.check_names(kwargs)
         missing = [name for name in self.names if name in self.required and name not in keys]
         if missing:
             self._complain(f"needs a value for {', '.join(missing)}")
         return keys, (*args, *kwargs.values())
 
-    def check_names(self, keys: "tuple[str, ...]") -> None:
+    def check_names(self, keys: Iterable[str]) -> None:
         """Raise TypeError if one of *keys* is no input of the function."""
         for key in keys:
             if key not in self.names and not self.any_name:
-                self._complain(f"has no input {key!r}.{errors.did_you_mean(key, self.names)} It takes {self._listed()}")
+                listed = ", ".join(self.names) or "none"
+                self._complain(f"has no input {key!r}.{errors.did_you_mean(key, self.names)} It takes {listed}")
 
     def _positional(self) -> int:
         return len(self.names) - self.keyword_only
-
-    def _listed(self) -> str:
-        return ", ".join(self.names) or "none"
 
     def _complain(self, what: str) -> NoReturn:
         message = f"{self.owner} {what}"

@@ -3,10 +3,12 @@
 import threading
 from datetime import UTC, datetime, timedelta
 
+from penstock import clock
+
 _BEGIN = datetime(2030, 1, 1, tzinfo=UTC)
 
 
-class VirtualClock:
+class VirtualClock(clock.Clock):
     """A clock that stands still until somebody sleeps, and then jumps to when the sleep is over.
 
     Put it in place with `with clock.use(VirtualClock()):`.

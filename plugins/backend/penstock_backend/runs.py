@@ -12,10 +12,10 @@ from sqlalchemy import Connection, Select, delete, insert, select, update
 
 from penstock import clock, errors, states
 from penstock.backends.models import FlowRun, Log, StateRecord, TaskRun
-from penstock.run_names import run_name
 from penstock.spec import FlowSpec
 from penstock_backend import flows as flow_rows
 from penstock_backend import projects as project_rows
+from penstock_backend.run_names import run_name
 from penstock_backend.tables import (
     NOT_MAPPED,
     AnyRow,

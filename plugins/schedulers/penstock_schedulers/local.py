@@ -2,12 +2,16 @@
 
 import logging
 import threading
-from typing import TYPE_CHECKING, ClassVar, Final
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pydantic import PrivateAttr
 
-from penstock import clock, due_runs, errors
+from penstock import clock, errors, settings
+from penstock.running import check_parameters
 from penstock.schedulers import Scheduler
+from penstock.states import Failed, State
 
 if TYPE_CHECKING:
     from penstock import Flow
@@ -31,29 +35,77 @@ class LocalScheduler(Scheduler):
         """Take up *flow*; raises ScheduleError if it has no schedule, ParameterError if it needs values to run."""
         if flow.schedule is None:
             raise errors.ScheduleError(f'Flow "{flow.name}" has no schedule; give it one: Flow(..., schedule=...)')
-        first = due_runs.next_event(flow, clock.now())
+        first = _next_event(flow, clock.now())
         flow.serialize().check_parameters(first.parameter_defaults if first else {})
         self._flows.append(flow)
 
     def run(self, stop: threading.Event) -> None:
         """Run flows when they are due, until *stop* is set or no flow is due any more; then let runs end."""
-        due = {flow: due_runs.next_event(flow, clock.now()) for flow in self._flows}
+        due = {flow: _next_event(flow, clock.now()) for flow in self._flows}
         while any(due.values()) and not stop.is_set():
-            if due_runs.wait_until(min(event.start_time for event in due.values() if event), stop):
+            if _wait_until(min(event.start_time for event in due.values() if event), stop):
                 break
             now = clock.now()
             for flow, event in due.items():
                 if event is not None and event.start_time <= now:
-                    due[flow] = due_runs.next_event(flow, now)
+                    due[flow] = _next_event(flow, now)
                     self._start(flow, event)
         for thread in self._running.values():
             thread.join()
+
+    def run_flow(self, flow: "Flow", parameters: Mapping[str, Any], **options: Any) -> State:
+        """Run *flow* at each of its times until none is left, and return the state of the last run.
+
+        Times that pass while it runs are left out. *options* are those of `flow.run`. Raises ScheduleError if there is
+        no time to begin with, and at once ParameterError for parameters that do not fit.
+        """
+        event = _next_event(flow, clock.now())
+        if event is None:
+            message = f'Flow "{flow.name}" is not due any more: its schedule has ended. Run it once: flow.run()'
+            raise errors.ScheduleError(message)
+        check_parameters(flow, {**parameters, **event.parameter_defaults})
+        while True:
+            _log.info('Flow "%s" waits until it is due at %s', flow.name, event.start_time)
+            _wait_until(event.start_time, threading.Event())
+            state = _run_due(flow, event, parameters, **options)
+            event = _next_event(flow, max(clock.now(), event.start_time))
+            if event is None:
+                return state
 
     def _start(self, flow: "Flow", event: "ClockEvent") -> None:
         earlier, time = self._running.get(flow), event.start_time
         if earlier is not None and earlier.is_alive():
             _log.warning('Flow "%s", due at %s, still runs from an earlier time; this one is left out', flow.name, time)
             return
-        thread = threading.Thread(target=due_runs.run_due, args=(flow, event), name=f"penstock-run-{flow.name}")
+        thread = threading.Thread(target=_run_due, args=(flow, event), name=f"penstock-run-{flow.name}")
         self._running[flow] = thread
         thread.start()
+
+
+def _next_event(flow: "Flow", after: datetime) -> "ClockEvent | None":
+    events = flow.schedule.events(1, after) if flow.schedule is not None else []
+    return events[0] if events else None
+
+
+def _wait_until(time: datetime, stop: threading.Event) -> bool:
+    """Wait for *time*, in steps, since the clock may be set or the machine sleep; return whether *stop* was set."""
+    longest = settings.get().scheduler.interval_seconds
+    while not stop.is_set() and (remaining := (time - clock.now()).total_seconds()) > 0:
+        clock.wait(stop, min(remaining, longest))
+    return stop.is_set()
+
+
+def _run_due(flow: "Flow", event: "ClockEvent", parameters: Mapping[str, Any] | None = None, **options: Any) -> State:
+    """Run *flow* for *event*, whose parameters go over *parameters*.
+
+    What keeps a run from being driven, such as an executor that fails, is logged and becomes its Failed state: the
+    next time is tried all the same.
+    """
+    context = {**(options.pop("context", None) or {}), "scheduled_start_time": event.start_time}
+    given = {**(parameters or {}), **event.parameter_defaults}
+    try:
+        return flow.run(given, run_on_schedule=False, context=context, **options)
+    except Exception as error:  # noqa: BLE001 - whatever fails this time may work the next
+        message = f'Flow "{flow.name}", due at {event.start_time}, could not be run'
+        _log.exception(message)
+        return Failed(f"{message}: {type(error).__name__}: {error}", error)

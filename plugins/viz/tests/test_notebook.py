@@ -9,6 +9,7 @@ import pytest
 from penstock import Flow, Parameter, task
 from penstock.hooks import manager
 from penstock.states import Failed, Mapped, Running, State, Success
+from penstock_viz import notebook
 
 HOSTILE = "<script>alert('x')</script>\"&"
 
@@ -132,26 +133,24 @@ def wide(number: int) -> Flow:
     return flow
 
 
-def test_a_flow_is_its_picture_if_a_plugin_draws() -> None:
-    html = wide(2)._repr_html_()
+def test_a_flow_is_its_picture() -> None:
+    html = wide(2)._repr_html_() or ""
     assert html.startswith("<svg")
     assert "<script" not in html
 
 
-def test_a_flow_is_a_table_if_no_plugin_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_plugin_a_notebook_shows_the_repr(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manager, "_registry", manager.Registry())
-    page = shown(wide(2))
-    assert page.rows == [
-        ["task", "waits for"],
-        ["check", ""],
-        ["check", ""],
-        ["List", "check"],
-        [HOSTILE, "List"],
-    ]
-    assert page.texts[0] == "wide"
+    subjects: list[Any] = [wide(2), Success()]
+    assert [subject._repr_html_() for subject in subjects] == [None, None]
 
 
-def test_a_flow_of_many_tasks_is_a_table() -> None:
+def test_a_flow_of_many_tasks_is_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     page = shown(wide(300))
     assert len(page.rows) == 201
     assert page.texts[-1] == "… and 102 more"
+    monkeypatch.setattr(notebook, "MOST", 3)
+    page = shown(wide(2))
+    assert page.rows[:3] == [["task", "waits for"], ["check", ""], ["check", ""]]
+    assert page.rows[3][0] == "List"
+    assert page.texts[0] == "wide"

@@ -1,4 +1,4 @@
-"""What notebooks show of states and flows: small pieces of HTML, in which every text is escaped."""
+"""What notebooks show of states and graphs: small pieces of HTML, in which every text is escaped."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,10 +27,12 @@ def state_html(state: State) -> str:
     )
 
 
-def graph_html(graph: "Graph", svg: bytes | None) -> str:
-    """Return the picture of *graph* if there is one, and else a table of its nodes and what points to each."""
-    if svg is not None:
-        text = svg.decode()
+def graph_html(graph: "Graph") -> str:
+    """Return the picture of *graph* or, where it is too large, a table of its nodes and what points to each."""
+    if len(graph.nodes) <= MOST:
+        from penstock_viz import pictures
+
+        text = pictures.svg(graph).decode()
         return text[max(text.find("<svg"), 0) :]
     labels, sources = {node.id: node.label for node in graph.nodes}, dict[str, dict[str, None]]()
     for link in graph.edges:

@@ -8,6 +8,7 @@ import pytest
 from pydantic import Field
 
 from penstock import Flow, Parameter, clock, context, errors, settings, task
+from penstock.hooks import manager
 from penstock.schedules import ClockEvent, Schedule
 from penstock.testing.clocks import VirtualClock
 
@@ -112,6 +113,13 @@ def test_what_cannot_work_is_refused_before_waiting(seen: list[Any]) -> None:
     with pytest.raises(errors.ParameterError, match="no parameter"):
         recording(seen, Hours(hours=[13])).run(other=1, run_on_schedule=True)
     assert (clock.now(), seen) == (NOON, [])
+
+
+def test_without_the_plugin_what_to_install_is_said(monkeypatch: pytest.MonkeyPatch, seen: list[Any]) -> None:
+    flow = recording(seen, Hours(hours=[13]))
+    monkeypatch.setattr(manager, "_registry", manager.Registry())
+    with pytest.raises(errors.PluginMissingError, match="penstock-schedulers"):
+        flow.run(run_on_schedule=True)
 
 
 def test_without_a_schedule_there_is_nothing_to_wait_for(seen: list[Any]) -> None:
