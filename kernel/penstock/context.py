@@ -85,20 +85,13 @@ def leave(token: Token[Frame]) -> None:
     _frame.reset(token)
 
 
-class Context:
+class Context(Mapping[str, Any]):
     """The values of the run and task this code runs in, as a read-only mapping with attributes.
 
     Called with keyword arguments it is a context manager that adds them for a block.
     """
 
     __slots__ = ()
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return the value of *key*, or *default* if nothing of that name is set here."""
-        try:
-            return _frame.get().find(key)
-        except KeyError:
-            return default
 
     def __getitem__(self, key: str) -> Any:
         """Return the value of *key*, or raise KeyError."""
@@ -125,14 +118,9 @@ class Context:
         """Return how many names are set here."""
         return len(_frame.get().keys())
 
-    def keys(self) -> set[str]:
-        """Return the names that are set here."""
-        return _frame.get().keys()
-
     def to_dict(self) -> dict[str, Any]:
         """Return all values that are set here, computing the lazy ones."""
-        frame = _frame.get()
-        return {key: frame.find(key) for key in frame.keys()}  # noqa: SIM118 - a Frame is not a mapping
+        return dict(self)
 
     @contextmanager
     def __call__(self, values: Mapping[str, Any] | None = None, /, **more: Any) -> Iterator["Context"]:

@@ -193,7 +193,7 @@ class Flow(FlowGraph):
         self.validate()
         options = RunOptions(executor, context or {}, state, task_states or {}, task_contexts or {}, keep_values)
         with calls.show_progress(self) if progress else nullcontext():
-            return run_flow(self, FlowRun(self.name, given, run_id, run_name, attempt), options)
+            return run_flow(self, FlowRun(self.name, given, run_id or "", run_name or "", attempt), options)
 
     def _refuse_classic(self, given: Mapping[str, Any]) -> None:
         for name in _CLASSIC.keys() & given.keys():

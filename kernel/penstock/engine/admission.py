@@ -91,7 +91,7 @@ def admitted(board: Board, work: Work, number: int, call: Call) -> "Call | State
     if template is not None:
         token = enter(TaskFrame(board.setup.frame, board, number, child, attempt, extra))
         try:
-            name = filled(template, work.inputs(call), f"task_run_name of task {work.task_name!r}")
+            name = filled(template, work.inputs(call), f"task_run_name of task {work.__name__!r}")
         except errors.TaskError as error:
             return state_of(error)
         finally:

@@ -84,18 +84,12 @@ class Flights:
         work = self._works.get(number)
         if work is None:
             plan, setup, task = self._board.plan, self._board.setup, self._board.plan.tasks[number]
-            inputs = task.signature
+            inputs, keys = task.signature, plan.keys[number]
             work = self._works[number] = Work(
-                plan.functions[number],
-                plan.keys[number],
-                self._board.identify(number),
-                setup.run,
-                setup.values,
-                setup.around(task),
-                names=inputs.names,
-                remote=setup.remote and not inputs.is_async,
+                plan.functions[number], keys, keys or inputs.names, self._board.identify(number), setup.run,
+                setup.values, setup.around(task), remote=setup.remote and not inputs.is_async,
                 looks=self.pool is not None or inputs.is_async,
-            )
+            )  # fmt: skip
         return work
 
     def land(self, seconds: float | None) -> Iterator[Landed]:

@@ -1,34 +1,31 @@
 """What a run is to those who are told about it: a flow run, and the task runs in it."""
 
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class FlowRun:
     """One run of a flow: its id and name, the flow's name, the parameters, and the attempt, which counts from 1."""
 
-    __slots__ = ("attempt", "flow_name", "id", "name", "parameters")
+    flow_name: str
+    parameters: dict[str, Any]
+    id: str = ""
+    name: str = ""
+    attempt: int = 1
 
-    def __init__(
-        self,
-        flow_name: str,
-        parameters: dict[str, Any],
-        run_id: str | None = None,
-        name: str | None = None,
-        attempt: int = 1,
-    ) -> None:
-        """Make a run, with a new id unless one is given."""
-        self.id: str = run_id or str(uuid.uuid4())
-        self.flow_name: str = flow_name
-        self.name: str = name or flow_name
-        self.parameters: dict[str, Any] = parameters
-        self.attempt: int = attempt
+    def __post_init__(self) -> None:
+        """Make an id unless one is given; a run without a name is called what its flow is."""
+        self.id = self.id or str(uuid.uuid4())
+        self.name = self.name or self.flow_name
 
     def __repr__(self) -> str:
         """Show flow and name."""
         return f"<FlowRun: {self.name} of {self.flow_name}>"
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class TaskRun:
     """One run of a task or of a mapped child: its flow run, the task's slug and name, and the attempt, from 1.
 
@@ -36,32 +33,19 @@ class TaskRun:
     `measure[3]`.
     """
 
-    __slots__ = ("_name", "attempt", "flow_run", "map_index", "slug", "tags", "task_name")
-
-    def __init__(
-        self,
-        flow_run: FlowRun,
-        task_name: str,
-        slug: str,
-        tags: frozenset[str],
-        map_index: int | None,
-        attempt: int = 1,
-        name: str | None = None,
-    ) -> None:
-        """Make a task run."""
-        self._name = name
-        self.flow_run: FlowRun = flow_run
-        self.task_name: str = task_name
-        self.slug: str = slug
-        self.tags: frozenset[str] = tags
-        self.map_index: int | None = map_index
-        self.attempt: int = attempt
+    flow_run: FlowRun
+    task_name: str
+    slug: str
+    tags: frozenset[str]
+    map_index: int | None
+    attempt: int = 1
+    given_name: str | None = None
 
     @property
     def name(self) -> str:
         """The name it was given, or the task's, with the index of a mapped child."""
-        if self._name is not None:
-            return self._name
+        if self.given_name is not None:
+            return self.given_name
         return self.task_name if self.map_index is None else f"{self.task_name}[{self.map_index}]"
 
     def __repr__(self) -> str:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -64,59 +64,43 @@ class Around:
     writes: bool = True
 
 
+@dataclass(slots=True, eq=False)
 class Work:
-    """One task's body with what it needs to run anywhere. Sent to a remote pool once, then called with inputs."""
+    """One task's body with what it needs to run anywhere. Sent to a remote pool once, then called with inputs.
 
-    __slots__ = ("around", "function", "inner", "keys", "looks", "names", "remote", "run", "slug", "tags", "task_name")
+    The inputs of `function` go by position unless `keys` name them; `names` are theirs in either case. With `looks`
+    each call looks first whether its value is there already; else the driver has.
+    """
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        keys: tuple[str, ...] | None,
-        identity: tuple[str, str, frozenset[str]],
-        run: FlowRun,
-        run_values: dict[str, Any],
-        around: Around,
-        *,
-        names: tuple[str, ...] = (),
-        remote: bool = False,
-        looks: bool = False,
-    ) -> None:
-        """Hold *function*, whose inputs go by position unless *keys* name them.
-
-        With *looks* each call looks first whether its value is there already; else the driver has.
-        """
-        self.function: Callable[..., Any] = function
-        self.keys: tuple[str, ...] | None = keys
-        self.names: tuple[str, ...] = keys or names
-        self.task_name: str = identity[0]
-        self.slug: str = identity[1]
-        self.tags: frozenset[str] = identity[2]
-        self.run: FlowRun = run
-        self.inner: dict[str, Any] = run_values
-        self.around: Around = around
-        self.remote: bool = remote
-        self.looks: bool = looks
+    function: Callable[..., Any]
+    keys: tuple[str, ...] | None
+    names: tuple[str, ...]
+    identity: tuple[str, str, frozenset[str]]
+    run: FlowRun
+    values: dict[str, Any]
+    around: Around
+    remote: bool = False
+    looks: bool = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the slots, with the function by name where its module can be imported."""
-        state = {slot: getattr(self, slot) for slot in self.__slots__}
-        return _revive, ({**state, "function": _Named.of(self.function) or self.function},)
+        """Pickle the fields, with the function by name where its module can be imported."""
+        named, *others = (getattr(self, one.name) for one in fields(self))
+        return _revive, (_Named.of(named) or named, *others)
 
     @property
     def __name__(self) -> str:
         """The task's name, for whoever names calls in messages."""
-        return self.task_name
+        return self.identity[0]
 
     def identify(self, number: int) -> tuple[str, str, frozenset[str]]:  # noqa: ARG002 - it knows one task only
         """Return the task's name, slug and tags."""
-        return self.task_name, self.slug, self.tags
+        return self.identity
 
     def __call__(self, calls: list[Call]) -> Ended:
         """Run the body once per call, one after another; nothing a body raises gets out."""
         begun = time.perf_counter()
         ended = Ended([None] * len(calls))
-        below = Frame(dict(self.inner), current(), RUN_LAZY)
+        below = Frame(dict(self.values), current(), RUN_LAZY)
         with records.collected(ended.records) if self.remote else nullcontext():
             for position, call in enumerate(calls):
                 _note(ended, position, self._run(below, call))
@@ -126,7 +110,7 @@ class Work:
     async def await_body(self, call: Call) -> Ended:
         """Run the body, a coroutine function, once, on the event loop this is awaited on."""
         ended = Ended([None])
-        below = Frame(dict(self.inner), current(), RUN_LAZY)
+        below = Frame(dict(self.values), current(), RUN_LAZY)
         with self._inside(below, call):
             try:
                 state = self._found(call) if self.looks else None
@@ -194,7 +178,7 @@ class Work:
 
             wrapper = calls.task_wrapper()
             if wrapper is not None:  # it may not be installed where this worker runs
-                run = TaskRun(self.run, self.task_name, self.slug, self.tags, map_index, attempt)
+                run = TaskRun(self.run, *self.identity, map_index, attempt)
                 return wrapper(run, self.inputs(call), lambda: self._called(args))
         return self._called(args)
 
@@ -219,7 +203,7 @@ class Work:
 
     def _target(self, inputs: dict[str, Any]) -> str:
         assert self.around.target is not None  # noqa: S101 - for the type checker: its callers have looked
-        return filled(self.around.target, inputs, f"target of task {self.task_name!r}")
+        return filled(self.around.target, inputs, f"target of task {self.__name__!r}")
 
     def _returned(self, call: Call) -> State:
         """Return the success that the body ended in, its own if it raised one."""
@@ -238,7 +222,7 @@ class Work:
         """Return *state*, a success, with the location of its value if it is kept: none before it can be read back."""
         value, around = state.result, self.around
         if isinstance(value, Task):
-            raise task_returned(self.task_name, value)
+            raise task_returned(self.__name__, value)
         if around.result is None or not around.writes:
             return state
         inputs = self.inputs(call)
@@ -304,8 +288,5 @@ def _is_importable(module: str) -> bool:
     return True
 
 
-def _revive(state: dict[str, Any]) -> Work:
-    work = Work.__new__(Work)
-    for slot, value in state.items():
-        setattr(work, slot, value.find() if isinstance(value, _Named) else value)
-    return work
+def _revive(function: Any, *others: Any) -> Work:
+    return Work(function.find() if isinstance(function, _Named) else function, *others)
