@@ -248,16 +248,16 @@ class Flow(FlowGraph):
 
         By default that is a file named after the flow in penstock's home folder.
         """
-        from penstock import saved_flows
+        from penstock.storage import scripts
 
-        return saved_flows.save(self, fpath)
+        return scripts.save_flow(self, fpath)
 
     @staticmethod
     def load(fpath: str | Path) -> "Flow":
         """Return the flow that `save` wrote, by the flow's name or by path. Only load files that you trust."""
-        from penstock import saved_flows
+        from penstock.storage import scripts
 
-        return saved_flows.load(fpath)
+        return scripts.load_saved(fpath)
 
     def diagnostics(self, *, include_secret_names: bool = False) -> str:
         """Return what to send along with a question, as JSON: versions, and what is set, by name and never by value."""
@@ -312,9 +312,9 @@ class Flow(FlowGraph):
 
         With *flow_state* tasks have the colour of their state, and mapped tasks show each child.
         """
-        from penstock import drawing
+        from penstock.graph import draw
 
-        graph = drawing.draw(self, flow_state, horizontal=horizontal)
+        graph = draw(self, flow_state, horizontal=horizontal)
         if filename is not None:
             path = Path(filename)
             graph.save(path if format is None or path.suffix else path.with_suffix(f".{format}"))
