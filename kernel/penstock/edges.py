@@ -1,6 +1,7 @@
 """Dependencies between tasks, and the marks that say how a value passes along one."""
 
 import keyword
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from penstock import errors
@@ -9,48 +10,29 @@ if TYPE_CHECKING:
     from penstock.tasks import Task
 
 
+@dataclass(frozen=True, slots=True, repr=False)
 class Edge:
     """The downstream task waits for the upstream one and, with a key, takes its value as that input."""
 
-    __slots__ = ("downstream_task", "flattened", "key", "mapped", "upstream_task")
+    upstream_task: "Task"
+    downstream_task: "Task"
+    key: str | None = None
+    mapped: bool = field(default=False, kw_only=True)
+    flattened: bool = field(default=False, kw_only=True)
 
-    def __init__(
-        self,
-        upstream_task: "Task",
-        downstream_task: "Task",
-        key: str | None = None,
-        *,
-        mapped: bool = False,
-        flattened: bool = False,
-    ) -> None:
-        """Make an edge; raises FlowError for a task that waits for itself or a key that is no argument name."""
-        if upstream_task is downstream_task:
-            message = f"{upstream_task!r} cannot depend on itself"
+    def __post_init__(self) -> None:
+        """Raise FlowError for a task that waits for itself or a key that is no argument name."""
+        if self.upstream_task is self.downstream_task:
+            message = f"{self.upstream_task!r} cannot depend on itself"
             raise errors.CycleError(message)
-        if key is not None and (not key.isidentifier() or keyword.iskeyword(key)):
-            message = f"{key!r} cannot be the name of an input of {downstream_task!r}: it is not a valid argument name"
+        if self.key is not None and (not self.key.isidentifier() or keyword.iskeyword(self.key)):
+            message = f"{self.key!r} cannot be an input of {self.downstream_task!r}: it is not a valid argument name"
             raise errors.FlowError(message)
-        self.upstream_task: Task = upstream_task
-        self.downstream_task: Task = downstream_task
-        self.key: str | None = key
-        self.mapped: bool = mapped
-        self.flattened: bool = flattened
 
     @property
     def tasks(self) -> "set[Task]":
         """Both ends."""
         return {self.upstream_task, self.downstream_task}
-
-    def _identity(self) -> tuple[object, ...]:
-        return (self.upstream_task, self.downstream_task, self.key, self.mapped, self.flattened)
-
-    def __eq__(self, other: object) -> bool:
-        """Compare all five parts."""
-        return self._identity() == other._identity() if isinstance(other, Edge) else NotImplemented
-
-    def __hash__(self) -> int:
-        """Hash all five parts."""
-        return hash(self._identity())
 
     def __repr__(self) -> str:
         """Show both ends and the key."""
@@ -94,6 +76,7 @@ WHOLE: Final = 4
 """Set inside `apply_map` where a value is marked `unmapped`, which is not the default there."""
 
 
+@dataclass(slots=True, eq=False)
 class Binding:
     """What one task of a flow is bound to, as the call wrote it down; edges are derived from it when asked for.
 
@@ -102,22 +85,11 @@ class Binding:
     FLATTENED), or are None where every value passes plainly.
     """
 
-    __slots__ = ("after", "after_marks", "keys", "marks", "values")
-
-    def __init__(
-        self,
-        keys: tuple[str, ...] | None = None,
-        values: tuple[Any, ...] = (),
-        marks: tuple[int, ...] | None = None,
-        after: "tuple[Task, ...]" = (),
-        after_marks: tuple[int, ...] | None = None,
-    ) -> None:
-        """Write down what a task is bound to."""
-        self.keys: tuple[str, ...] | None = keys
-        self.values: tuple[Any, ...] = values
-        self.marks: tuple[int, ...] | None = marks
-        self.after: tuple[Task, ...] = after
-        self.after_marks: tuple[int, ...] | None = after_marks
+    keys: tuple[str, ...] | None = None
+    values: tuple[Any, ...] = ()
+    marks: tuple[int, ...] | None = None
+    after: "tuple[Task, ...]" = ()
+    after_marks: tuple[int, ...] | None = None
 
     def names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Return the key of each value, for a task whose inputs are *names*."""

@@ -172,16 +172,11 @@ class Flow(FlowGraph):
         not fit, FlowError inside the flow's own block, ScheduleError where no time is left, PluginMissingError where
         `penstock-schedulers` or `penstock-cli`, which run on schedule and show progress, are not installed.
         """
-        from penstock.context import context as surroundings
         from penstock.engine.runs import FlowRun
         from penstock.hooks import calls
         from penstock.running import RunOptions, check_parameters, run_flow
 
-        if active_flow.get() is not None:
-            message = f'Flow "{self.name}" cannot be run inside a `with Flow(...)` block; run it after the block'
-            raise errors.FlowError(message)
-        if surroundings.get("loading_flow") is not None:
-            self._not_while_loading("run")
+        if self._is_loaded("run"):
             return Pending("The flow's file was being loaded.")
         self._refuse_classic(more)
         if self.schedule is not None and self._waits(run_on_schedule):
@@ -206,10 +201,17 @@ class Flow(FlowGraph):
 
         return settings.get().flows.run_on_schedule if run_on_schedule is None else run_on_schedule
 
-    def _not_while_loading(self, what: str) -> None:
-        from penstock import logs
+    def _is_loaded(self, call: str) -> bool:
+        """Return whether the flow's file is being loaded, so that *call* is left out; raises FlowError in a block."""
+        if active_flow.get() is not None:
+            message = f'Flow "{self.name}" cannot {call} inside a `with Flow(...)` block; {call} it after the block'
+            raise errors.FlowError(message)
+        loading = context.get("loading_flow") is not None
+        if loading:
+            from penstock import logs
 
-        logs.get_logger().debug("flow.%s() of %r is left out while its file is loaded", what, self.name)
+            logs.get_logger().debug("flow.%s() of %r is left out while its file is loaded", call, self.name)
+        return loading
 
     @property
     def storage(self) -> "Storage | None":
@@ -246,16 +248,16 @@ class Flow(FlowGraph):
 
         By default that is a file named after the flow in penstock's home folder.
         """
-        from penstock import saved_flows
+        from penstock.storage import scripts
 
-        return saved_flows.save(self, fpath)
+        return scripts.save_flow(self, fpath)
 
     @staticmethod
     def load(fpath: str | Path) -> "Flow":
         """Return the flow that `save` wrote, by the flow's name or by path. Only load files that you trust."""
-        from penstock import saved_flows
+        from penstock.storage import scripts
 
-        return saved_flows.load(fpath)
+        return scripts.load_saved(fpath)
 
     def diagnostics(self, *, include_secret_names: bool = False) -> str:
         """Return what to send along with a question, as JSON: versions, and what is set, by name and never by value."""
@@ -280,14 +282,8 @@ class Flow(FlowGraph):
         """
         from penstock import registration
 
-        if context.get("loading_flow") is not None:
-            self._not_while_loading("register")
+        if self._is_loaded("register"):
             return None
-        if active_flow.get() is not None:
-            message = (
-                f'Flow "{self.name}" cannot be registered inside a `with Flow(...)` block; register it after the block'
-            )
-            raise errors.FlowError(message)
         registered = registration.register(
             self,
             project_name,
@@ -316,9 +312,9 @@ class Flow(FlowGraph):
 
         With *flow_state* tasks have the colour of their state, and mapped tasks show each child.
         """
-        from penstock import drawing
+        from penstock.graph import draw
 
-        graph = drawing.draw(self, flow_state, horizontal=horizontal)
+        graph = draw(self, flow_state, horizontal=horizontal)
         if filename is not None:
             path = Path(filename)
             graph.save(path if format is None or path.suffix else path.with_suffix(f".{format}"))

@@ -1,7 +1,7 @@
 """What can be asked about a flow: its tasks, what they are bound to, and the order they stand in."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -131,8 +131,13 @@ class FlowQueries:
 
     def terminal_tasks(self) -> set[Task]:
         """Return the tasks that no other waits for."""
+        return self._unwaited()
+
+    def _unwaited(self, apart: Container[int] = ()) -> set[Task]:
+        """Return the tasks that no other waits for, but for those of the numbers *apart*."""
         plan = self.compile()
-        waited = {other for number in range(len(plan.tasks)) for other in plan.upstream(number)}
+        waiting = (plan.upstream(number) for number in range(len(plan.tasks)) if number not in apart)
+        waited = set().union(*waiting)
         return {task for number, task in enumerate(plan.tasks) if number not in waited}
 
     def sorted_tasks(self, root_tasks: Iterable[Task] | None = None) -> tuple[Task, ...]:
@@ -178,13 +183,8 @@ class FlowQueries:
         """
         if self._reference_tasks:
             return set(self._reference_tasks)
-        plan = self.compile()
-        ends = [number for number, task in enumerate(plan.tasks) if isinstance(task, ResourceCleanup)]
-        if not ends:
-            return self.terminal_tasks()
-        waited = {other for number in set(plan.order).difference(ends) for other in plan.upstream(number)}
-        unwaited = [task for number, task in enumerate(plan.tasks) if number not in waited]
-        return {task for task in unwaited if not isinstance(task, (ResourceInit, ResourceCleanup))}
+        cleaning = {n for n, task in enumerate(self.compile().tasks) if isinstance(task, ResourceCleanup)}
+        return {one for one in self._unwaited(cleaning) if not isinstance(one, (ResourceInit, ResourceCleanup))}
 
     def _binding(self, task: Task) -> Binding | None:
         try:

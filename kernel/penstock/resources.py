@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from penstock.states import State
 
 
-class ResourceInit(Task):
-    """Makes the manager: calls its class, whose arguments are the task's inputs."""
+class ResourceTask(Task):
+    """A task whose value dies with its process."""
 
     reruns_on_restart: ClassVar[bool] = True
+
+
+class ResourceInit(ResourceTask):
+    """Makes the manager: calls its class, whose arguments are the task's inputs."""
 
     def __init__(self, resource_class: Callable[..., Any], **options: Any) -> None:
         """Call *resource_class*."""
@@ -34,20 +38,16 @@ class ResourceInit(Task):
         return self.resource_class
 
 
-class ResourceSetup(Task):
+class ResourceSetup(ResourceTask):
     """Sets the resource up."""
-
-    reruns_on_restart: ClassVar[bool] = True
 
     def run(self, mgr: Any) -> Any:
         """Return the resource."""
         return mgr.setup()
 
 
-class ResourceCleanup(Task):
+class ResourceCleanup(ResourceTask):
     """Cleans the resource up."""
-
-    reruns_on_restart: ClassVar[bool] = True
 
     def run(self, mgr: Any, resource: Any = None) -> None:
         """Let the manager clean up."""

@@ -3,21 +3,16 @@
 import json
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any, ClassVar
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from penstock.backends.models import Record
 from penstock.hooks.kinds import KindSpec
 from penstock.parameters import check_names
 
 
-class Spec(BaseModel):
-    """A part of a flow's metadata: immutable; a newer penstock may have added fields."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
-
-
-class TaskSpec(Spec):
+class TaskSpec(Record):
     """A task: its slug, which is unique in the flow, and its options; times in seconds, functions by dotted name."""
 
     slug: str
@@ -33,7 +28,7 @@ class TaskSpec(Spec):
     mapped: bool = False
 
 
-class EdgeSpec(Spec):
+class EdgeSpec(Record):
     """A dependency between two tasks, named by slug; with a *key*, the upstream's value becomes that input."""
 
     upstream: str
@@ -43,7 +38,7 @@ class EdgeSpec(Spec):
     flattened: bool = False
 
 
-class ParameterSpec(Spec):
+class ParameterSpec(Record):
     """A parameter of a flow: its default as JSON, and the JSON schema of its type if it has one."""
 
     name: str
@@ -52,7 +47,7 @@ class ParameterSpec(Spec):
     json_schema: dict[str, Any] | None = None
 
 
-class FlowSpec(Spec):
+class FlowSpec(Record):
     """A flow: what is registered, stored, shown and passed on."""
 
     name: str

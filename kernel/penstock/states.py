@@ -37,6 +37,12 @@ class State:
     color: ClassVar[str] = "#696969"
     _fields: ClassVar[tuple[str, ...]] = ()
 
+    def __init_subclass__(cls, color: str | None = None, **kwargs: Any) -> None:
+        """Take the *color* that people see, by default that of the class above; what a subclass adds are its slots."""
+        super().__init_subclass__(**kwargs)
+        cls.color = color or cls.color
+        cls._fields = cls.__dict__.get("_fields") or (*cls._fields, *cls.__dict__.get("__slots__", ()))
+
     def __init__(
         self,
         message: str | None = None,
@@ -203,19 +209,16 @@ def _rebuild(kind: type[State], values: dict[str, Any]) -> State:
     return state
 
 
-class Pending(State):
+class Pending(State, color="#7ebdff"):
     """Not begun."""
 
     __slots__ = ()
-    color = "#7ebdff"
 
 
-class Scheduled(Pending):
+class Scheduled(Pending, color="#ffab00"):
     """To begin at *start_time* (UTC; now if not given)."""
 
     __slots__ = ("start_time",)
-    color = "#ffab00"
-    _fields: ClassVar[tuple[str, ...]] = ("start_time",)
 
     def __init__(
         self, message: str | None = None, result: Any = None, start_time: datetime | None = None, **kw: Any
@@ -230,29 +233,25 @@ class Scheduled(Pending):
         return clock.now()
 
 
-class Paused(Scheduled):
+class Paused(Scheduled, color="#99a8e8"):
     """Waiting for somebody's approval until *start_time*, for ever if that is None."""
 
     __slots__ = ()
-    color = "#99a8e8"
 
     def _default_start(self) -> datetime | None:
         return None
 
 
-class Resume(Scheduled):
+class Resume(Scheduled, color="#f58c0c"):
     """Approved, to go on."""
 
     __slots__ = ()
-    color = "#f58c0c"
 
 
-class Retrying(Scheduled):
+class Retrying(Scheduled, color="#f66a0a"):
     """Failed at attempt *run_count*, to be tried again at *start_time*."""
 
     __slots__ = ("run_count",)
-    color = "#f66a0a"
-    _fields: ClassVar[tuple[str, ...]] = ("start_time", "run_count")
 
     def __init__(
         self,
@@ -271,7 +270,6 @@ class _MetaState(State):
     """A state about another state."""
 
     __slots__ = ("state",)
-    _fields: ClassVar[tuple[str, ...]] = ("state",)
 
     def __init__(self, message: str | None = None, result: Any = None, state: State | None = None, **kw: Any) -> None:
         """Wrap *state*, or what it wraps if it is a wrapper itself."""
@@ -279,26 +277,22 @@ class _MetaState(State):
         self.state: State | None = state.state if isinstance(state, _MetaState) else state
 
 
-class ClientFailed(_MetaState):
+class ClientFailed(_MetaState, color="#eb0000"):
     """The backend could not be told of *state*."""
 
     __slots__ = ()
-    color = "#eb0000"
 
 
-class Submitted(_MetaState):
+class Submitted(_MetaState, color="#ffdf5d"):
     """Handed over to what will run it."""
 
     __slots__ = ()
-    color = "#ffdf5d"
 
 
-class Queued(_MetaState):
+class Queued(_MetaState, color="#ffea7f"):
     """Waiting for a place until *start_time*."""
 
     __slots__ = ("start_time",)
-    color = "#ffea7f"
-    _fields: ClassVar[tuple[str, ...]] = ("state", "start_time")
 
     def __init__(
         self,
@@ -313,33 +307,28 @@ class Queued(_MetaState):
         self.start_time: datetime = _utc(start_time) or clock.now()
 
 
-class Running(State):
+class Running(State, color="#3d67ff"):
     """Under way."""
 
     __slots__ = ()
-    color = "#3d67ff"
 
 
-class Cancelling(Running):
+class Cancelling(Running, color="#e8e8e8"):
     """Under way, and told to stop."""
 
     __slots__ = ()
-    color = "#e8e8e8"
 
 
-class Finished(State):
+class Finished(State, color="#003ccb"):
     """Ended."""
 
     __slots__ = ()
-    color = "#003ccb"
 
 
-class Looped(Finished):
+class Looped(Finished, color="#003ccb"):
     """Round *loop_count* of a loop has ended with `result`; another follows."""
 
     __slots__ = ("loop_count",)
-    color = "#003ccb"
-    _fields: ClassVar[tuple[str, ...]] = ("loop_count",)
 
     def __init__(
         self, message: str | None = None, result: Any = None, loop_count: int | None = None, **kw: Any
@@ -349,19 +338,16 @@ class Looped(Finished):
         self.loop_count: int = loop_count if loop_count is not None else surroundings.get("task_loop_count", 1)
 
 
-class Success(Finished):
+class Success(Finished, color="#28a745"):
     """Ended well."""
 
     __slots__ = ()
-    color = "#28a745"
 
 
-class Cached(Success):
+class Cached(Success, color="#34d058"):
     """Not run, because an earlier result serves."""
 
     __slots__ = ("cached_parameters", "cached_result_expiration", "hashed_inputs")
-    color = "#34d058"
-    _fields: ClassVar[tuple[str, ...]] = ("hashed_inputs", "cached_parameters", "cached_result_expiration")
 
     def __init__(
         self,
@@ -379,11 +365,10 @@ class Cached(Success):
         self.cached_result_expiration: datetime | None = _utc(cached_result_expiration)
 
 
-class Mapped(Success):
+class Mapped(Success, color="#003ccb"):
     """The parent of mapped children: `map_states` holds theirs, `n_map_states` says how many there are."""
 
     __slots__ = ("_n_map_states", "map_states")
-    color = "#003ccb"
     _fields: ClassVar[tuple[str, ...]] = ("n_map_states",)
 
     def __init__(
@@ -414,46 +399,40 @@ class Mapped(Success):
         return (*super()._compared(), list(self.map_states))
 
 
-class Skipped(Success):
+class Skipped(Success, color="#62757f"):
     """Left out on purpose."""
 
     __slots__ = ()
-    color = "#62757f"
 
 
-class Cancelled(Finished):
+class Cancelled(Finished, color="#bdbdbd"):
     """Ended by somebody; neither a success nor a failure."""
 
     __slots__ = ()
-    color = "#bdbdbd"
 
 
-class Failed(Finished):
+class Failed(Finished, color="#eb0000"):
     """Ended badly; `result` is the exception, if there was one."""
 
     __slots__ = ()
-    color = "#eb0000"
 
 
-class TimedOut(Failed):
+class TimedOut(Failed, color="#ff4e33"):
     """Did not end in the time it had."""
 
     __slots__ = ()
-    color = "#ff4e33"
 
 
-class TriggerFailed(Failed):
+class TriggerFailed(Failed, color="#ff5131"):
     """Not run, because its trigger did not accept how the upstream tasks ended."""
 
     __slots__ = ()
-    color = "#ff5131"
 
 
-class ValidationFailed(Failed):
+class ValidationFailed(Failed, color="#ff5131"):
     """Ran, but its result was refused."""
 
     __slots__ = ()
-    color = "#ff5131"
 
 
 def _below(kind: type[State]) -> list[type[State]]:

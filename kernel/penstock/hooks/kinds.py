@@ -65,8 +65,7 @@ class Kind(BaseModel):
         """
         if not isinstance(spec, KindSpec):
             spec = KindSpec.model_validate(spec)
-        found = lookup.find(cls.kind, spec.type, distribution=spec.distribution)
-        restored: Self = found(**spec.options)
+        restored: Self = lookup.find(cls.kind, spec.type, distribution=spec.distribution)(**spec.options)
         return restored
 
     @classmethod
@@ -87,8 +86,7 @@ class Kind(BaseModel):
         if not name:
             message = f"{cls.kind} needs a type or a url; found {sorted(given) or 'nothing'}"
             raise errors.SettingsError(message)
-        found = lookup.find(cls.kind, name)
-        resolved: Self = found(**{**given, **options})
+        resolved: Self = lookup.find(cls.kind, name)(**{**given, **options})
         return resolved
 
     @classmethod

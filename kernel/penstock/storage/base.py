@@ -19,8 +19,6 @@ from penstock.hooks.kinds import Kind, Labels
 from penstock.storage import scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from penstock.flow import Flow
     from penstock.hooks.kinds import KindSpec
 
@@ -138,9 +136,7 @@ class Storage(Kind, ABC):
             raise errors.FlowNotStoredError(message)
         content = self.fetch(reference)
         self._check(name, reference, content)
-        load: Callable[[str, bytes, str], Flow] = (
-            scripts.flow_from_script if reference.format == "script" else scripts.flow_from_pickle
-        )
+        load = scripts.flow_from_script if reference.format == "script" else scripts.flow_from_pickle
         return load(name, content, reference.location)
 
     def __contains__(self, name: object) -> bool:

@@ -1,4 +1,4 @@
-"""Flows out of files: executing a script, finding the flows it defines, and the pickle form.
+"""Flows in files: executing a script, finding the flows it defines, the pickle form, and files of that.
 
 While a script is loaded, `penstock.context.loading_flow` holds a list to which every Flow adds itself, and
 `flow.run()` and `flow.register()` return at once. Scripts run under a module name of their own, so that the
@@ -6,24 +6,29 @@ block under `if __name__ == "__main__":` does not.
 """
 
 import json
+import os
 import pickle
 import platform
 import sys
+import traceback
 import types
+import uuid
 from base64 import b64decode, b64encode
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import importlib_metadata
+from slugify import slugify
 
-from penstock import errors
+from penstock import errors, settings
 from penstock.context import context
 
 if TYPE_CHECKING:
     from penstock.flow import Flow
 
 _MODULE: Final = "penstock_flow_"
+_ENDING: Final = ".penstock"
 
 
 def load_flows(path: str | Path) -> "dict[str, Flow]":
@@ -68,6 +73,8 @@ def choose(flows: "dict[str, Flow]", name: str | None, location: str) -> "Flow":
 
 
 def _execute(content: bytes, location: str) -> "dict[str, Flow]":
+    import cloudpickle
+
     module = types.ModuleType(_MODULE + sha256(content).hexdigest()[:16])
     module.__file__ = location
     made: list[Flow] = []
@@ -80,7 +87,7 @@ def _execute(content: bytes, location: str) -> "dict[str, Flow]":
         where = _line_of(error, location)
         message = f"{location} cannot be loaded{where}: {type(error).__name__}: {error}"
         raise errors.FlowFileError(message) from error
-    _by_value(module)
+    cloudpickle.register_pickle_by_value(module)  # no other process can import it
     found: dict[str, Flow] = {}
     for flow in [value for value in vars(module).values() if any(value is one for one in made)]:
         if found.setdefault(flow.name, flow) is not flow:
@@ -92,20 +99,8 @@ def _execute(content: bytes, location: str) -> "dict[str, Flow]":
 def _line_of(error: BaseException, location: str) -> str:
     if isinstance(error, SyntaxError):
         return f" (line {error.lineno})"
-    line = None
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == location:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return f" (line {line})" if line else ""
-
-
-def _by_value(module: types.ModuleType) -> None:
-    """Let the script's functions travel by value: no other process can import it."""
-    import cloudpickle
-
-    cloudpickle.register_pickle_by_value(module)
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == location]
+    return f" (line {lines[-1]})" if lines else ""
 
 
 def script_of(flow: "Flow") -> str | None:
@@ -155,3 +150,49 @@ def versions() -> dict[str, str]:
     """Return the versions a pickle depends on."""
     packages = {name: importlib_metadata.version(name) for name in ("penstock", "cloudpickle")}
     return {**packages, "python": platform.python_version()}
+
+
+def save_flow(flow: "Flow", path: str | Path | None = None) -> Path:
+    """Write *flow* to *path*, by default to one named after it in penstock's home folder, and return the path.
+
+    The file is the new one as a whole, or as it was. Raises SerializationError, or StorageError if it cannot be
+    written.
+    """
+    target = Path(path).expanduser() if path is not None else _kept_as(flow.name)
+    content, temporary = pickle_flow(flow), target.with_name(f".{uuid.uuid4().hex}{_ENDING}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        message = f'Flow "{flow.name}" cannot be saved at {target}: {error.strerror or error}'
+        raise errors.StorageError(message) from error
+    return target
+
+
+def load_saved(source: str | Path) -> "Flow":
+    """Return the flow that was saved under a name, or at a path: one with a folder or the ending `.penstock`.
+
+    Loading runs code from the file. Raises FlowFileError if there is none, StorageError naming the versions that
+    differ if it cannot be read.
+    """
+    named = isinstance(source, str) and Path(source).name == source and not source.endswith(_ENDING)
+    path = _kept_as(str(source)) if named else Path(source).expanduser()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        saved = [known.stem for known in path.parent.glob(f"*{_ENDING}")]
+        hint = errors.did_you_mean(path.stem, saved) or f" Saved there: {errors.listing(saved)}."
+        message = f"No saved flow can be read at {path}: {error.strerror or error}.{hint}"
+        raise errors.FlowFileError(message) from error
+    return flow_from_pickle(path.stem, content, str(path))
+
+
+def _kept_as(name: str) -> Path:
+    return settings.get().home / "flows" / f"{slugify(name) or 'flow'}{_ENDING}"

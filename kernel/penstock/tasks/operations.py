@@ -35,13 +35,15 @@ class Not(Task):
         return not x
 
 
-class GetItem(Task):
-    """Takes an item out of a value, or *default* where a key is missing: `GetItem(default=0)(table, "total")`."""
-
+class _Part(Task):
     def __init__(self, default: Any = no_default, **options: "Unpack[NamedTaskArguments]") -> None:
-        """Make the task; without a *default* a missing key fails it."""
+        """Make the task; without a *default* it fails where what it is to take is missing."""
         super().__init__(**options)
         self.default: Any = default
+
+
+class GetItem(_Part):
+    """Takes an item out of a value, or *default* where a key is missing: `GetItem(default=0)(table, "total")`."""
 
     @defaults_from_attrs("default")
     def run(self, task_result: Any, key: Any, default: Any = no_default) -> Any:
@@ -54,13 +56,8 @@ class GetItem(Task):
             return default
 
 
-class GetAttr(Task):
+class GetAttr(_Part):
     """Takes an attribute of a value, dots included, or *default* where it is missing: `GetAttr()(row, "user.id")`."""
-
-    def __init__(self, default: Any = no_default, **options: "Unpack[NamedTaskArguments]") -> None:
-        """Make the task; without a *default* a missing attribute fails it."""
-        super().__init__(**options)
-        self.default: Any = default
 
     @defaults_from_attrs("default")
     def run(self, task_result: Any, attr: str, default: Any = no_default) -> Any:

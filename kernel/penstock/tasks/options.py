@@ -82,15 +82,8 @@ class TaskOptions:
     @cached_property
     def straight(self) -> bool:
         """Whether the body may be called with nothing around it."""
-        return not (
-            self.state_handlers
-            or self.result is not None
-            or self.timeout is not None
-            or self.target is not None
-            or self.cache_for is not None
-            or self.task_run_name is not None
-            or self.log_stdout
-        )
+        asked = (self.result, self.timeout, self.target, self.cache_for, self.task_run_name)
+        return not (self.state_handlers or self.log_stdout or any(option is not None for option in asked))
 
     def delay(self, attempt: int) -> timedelta:
         """Return how long to wait after attempt number *attempt*, which counts from 1."""
