@@ -35,8 +35,7 @@ class Block:
     def _choose_flow(self) -> Any:
         flow = self.flow if self.flow is not None else active_flow.get()
         if flow is None:
-            message = f"{self!r} stands outside of a flow; put it inside `with Flow(...):` or pass flow="
-            raise errors.FlowError(message)
+            raise errors.FlowError(f"{self!r} stands outside of a flow; put it inside `with Flow(...):` or pass flow=")
         self.flow = within_blocks(flow)
         return flow
 

@@ -103,8 +103,7 @@ class Context(Mapping[str, Any]):
             return _frame.get().find(key)
         except KeyError:
             known = ", ".join(sorted(self)) or "nothing"
-            message = f"penstock.context has no {key!r} here; it holds {known}"
-            raise AttributeError(message) from None
+            raise AttributeError(f"penstock.context has no {key!r} here; it holds {known}") from None
 
     def __contains__(self, key: object) -> bool:
         """Return whether *key* is set here."""

@@ -26,8 +26,7 @@ class CompareValue(Task):
     def run(self, value: Any) -> None:
         """Skip unless *value* is the one; the message does not say what it was, since messages leave the run."""
         if value != self.value:
-            message = f"The value is not {self.value!r}, which this branch is for."
-            raise signals.SKIP(message)
+            raise signals.SKIP(f"The value is not {self.value!r}, which this branch is for.")
 
 
 class case(Block):  # noqa: N801 - read as a statement: with case(task, value):

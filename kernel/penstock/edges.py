@@ -23,8 +23,7 @@ class Edge:
     def __post_init__(self) -> None:
         """Raise FlowError for a task that waits for itself or a key that is no argument name."""
         if self.upstream_task is self.downstream_task:
-            message = f"{self.upstream_task!r} cannot depend on itself"
-            raise errors.CycleError(message)
+            raise errors.CycleError(f"{self.upstream_task!r} cannot depend on itself")
         if self.key is not None and (not self.key.isidentifier() or keyword.iskeyword(self.key)):
             message = f"{self.key!r} cannot be an input of {self.downstream_task!r}: it is not a valid argument name"
             raise errors.FlowError(message)

@@ -69,11 +69,9 @@ class Flow(FlowGraph):
         reference tasks, and may return another. *validate* validates at once what *tasks* and *edges* give.
         """
         if not name:
-            message = "A flow needs a name: Flow('my-flow')"
-            raise errors.FlowError(message)
+            raise errors.FlowError("A flow needs a name: Flow('my-flow')")
         if state_handlers is not None and (isinstance(state_handlers, str) or not isinstance(state_handlers, Sequence)):
-            message = f'state_handlers of flow "{name}" must be a list of functions; found {state_handlers!r}'
-            raise TypeError(message)
+            raise TypeError(f'state_handlers of flow "{name}" must be a list of functions; found {state_handlers!r}')
         super().__init__(name)
         self.module: str | None = sys._getframe(1).f_globals.get("__name__")  # noqa: SLF001 - names the script it is in
         self.schedule: Schedule | None = schedule
@@ -193,8 +191,7 @@ class Flow(FlowGraph):
     def _refuse_classic(self, given: Mapping[str, Any]) -> None:
         for name in _CLASSIC.keys() & given.keys():
             if not self.get_tasks(name, task_type=Parameter):
-                message = f'Flow "{self.name}" cannot be run with {name}=...: {_CLASSIC[name]}'
-                raise errors.ParameterError(message)
+                raise errors.ParameterError(f'Flow "{self.name}" cannot be run with {name}=...: {_CLASSIC[name]}')
 
     def _waits(self, run_on_schedule: bool | None) -> bool:
         from penstock import settings

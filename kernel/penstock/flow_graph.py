@@ -30,8 +30,7 @@ class FlowGraph(FlowQueries):
         Raises TypeError for what is no task, DuplicateKeyError if another task has its slug.
         """
         if not isinstance(task, Task):
-            message = f'Flow "{self.name}" takes tasks; found {task!r}'
-            raise TypeError(message)
+            raise TypeError(f'Flow "{self.name}" takes tasks; found {task!r}')
         within_blocks(self)
         if task not in self._bindings:
             self._add(task, None)
@@ -325,8 +324,7 @@ class FlowGraph(FlowQueries):
             given = binding.names(task.signature.names) if binding else ()
             missing = sorted(task.signature.required.difference(given))
             if missing:
-                message = f'{task!r} in flow "{self.name}" needs a value for {", ".join(missing)}'
-                raise TypeError(message)
+                raise TypeError(f'{task!r} in flow "{self.name}" needs a value for {", ".join(missing)}')
 
 
 def _takes_no_inputs(parameter: Parameter) -> errors.FlowError:

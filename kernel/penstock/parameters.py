@@ -59,16 +59,14 @@ class Parameter(Task, Generic[T]):
     def __call__(self, *args: Any, **kwargs: Any) -> Self:
         """Add this parameter itself to the flow and return it."""
         if args:
-            message = f"{self!r} takes no inputs; its value is given when the flow is run"
-            raise TypeError(message)
+            raise TypeError(f"{self!r} takes no inputs; its value is given when the flow is run")
         added: Self = where(self, kwargs.get("flow")).add_task(self)
         return added
 
     def copy(self, name: str | None = None, **changes: Any) -> Self:
         """Return a copy under another *name*."""
         if not name:
-            message = f"A copy of {self!r} needs a name of its own: parameter.copy('other')"
-            raise TypeError(message)
+            raise TypeError(f"A copy of {self!r} needs a name of its own: parameter.copy('other')")
         return super().copy(name=name, slug=name, **changes)
 
     def run(self) -> Any:
@@ -122,8 +120,7 @@ class DateTimeParameter(Parameter):
             message = f'parameter "{self.name}" must be a time such as 2026-01-31T08:00; found {value!r}: {error}'
             raise errors.ParameterError(message) from error
         if not isinstance(moment, datetime):
-            message = f'parameter "{self.name}" must be a datetime or ISO 8601 text; found {value!r}'
-            raise errors.ParameterError(message)
+            raise errors.ParameterError(f'parameter "{self.name}" must be a datetime or ISO 8601 text; found {value!r}')
         return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
@@ -134,8 +131,7 @@ def check_names(
     names = set(given)
     for name in sorted(names - known.keys()):
         hint = errors.did_you_mean(name, known) or f" Its parameters are {errors.listing(known)}."
-        message = f'Flow "{flow}" has no parameter "{name}".{hint}'
-        raise errors.ParameterError(message)
+        raise errors.ParameterError(f'Flow "{flow}" has no parameter "{name}".{hint}')
     missing = [name for name, parameter in known.items() if parameter.required and name not in names]
     if missing:
         message = f'Flow "{flow}" needs a value for {errors.listing(missing)}: {example.format(missing[0])}'

@@ -36,8 +36,7 @@ def serialize(flow: "Flow", *, build: bool = False) -> FlowSpec:
     """Return a flow's metadata; with *build* its source is stored first. Raises StorageError without a storage."""
     if build:
         if flow.storage is None:
-            message = f'Flow "{flow.name}" has no storage to be built; set one: flow.storage = Local()'
-            raise errors.StorageError(message)
+            raise errors.StorageError(f'Flow "{flow.name}" has no storage to be built; set one: flow.storage = Local()')
         flow.storage.build()
     slugs = flow.slugs
     edges = [_edge(slugs, edge) for edge in flow.edges]
@@ -73,8 +72,7 @@ def register(
     TypeError without a project name, UnknownProjectError where a missing project may not be created.
     """
     if not project or not isinstance(project, str):
-        message = f'Flow "{flow.name}" needs a project to be registered in: flow.register("tutorial")'
-        raise TypeError(message)
+        raise TypeError(f'Flow "{flow.name}" needs a project to be registered in: flow.register("tutorial")')
     flow.validate()
     backend = get_backend()
     if flow.storage is None:

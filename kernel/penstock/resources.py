@@ -61,8 +61,7 @@ def resource_cleanup_trigger(upstream_states: "Mapping[Edge, State]") -> bool:
             message = f"{edge.upstream_task.name} did not finish, so its resource is not cleaned up yet"
             raise signals.TRIGGERFAIL(message)
         if edge.key is not None and (state.is_skipped() or not state.is_successful()):
-            message = f"{edge.upstream_task.name} did not succeed, so there is nothing to clean up"
-            raise signals.SKIP(message)
+            raise signals.SKIP(f"{edge.upstream_task.name} did not succeed, so there is nothing to clean up")
     return True
 
 

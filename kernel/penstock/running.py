@@ -218,8 +218,7 @@ def _preset(flow: "Flow", board: Board, states: Mapping[Task, State]) -> None:
     numbers = {task: number for number, task in enumerate(board.plan.tasks)}
     for task, state in states.items():
         if task not in numbers:
-            message = f'task_states names {task!r}, which is not in flow "{flow.name}"'
-            raise errors.UnknownTaskError(message)
+            raise errors.UnknownTaskError(f'task_states names {task!r}, which is not in flow "{flow.name}"')
         board.preset(numbers[task], state)
 
 

@@ -154,8 +154,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        message = f"{path} is not valid TOML: {error}"
-        raise errors.SettingsError(message) from error
+        raise errors.SettingsError(f"{path} is not valid TOML: {error}") from error
 
 
 def _environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -166,8 +165,7 @@ def _environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Mapping[str,
             known = [f"{_PREFIX}{name.upper()}" for name in Settings.model_fields]
             stem = f"{_PREFIX}{path[0].upper()}"
             hint = errors.did_you_mean(stem, known) or f" The settings are {errors.listing(known)}."
-            message = f"{variable} is no setting.{hint}"
-            raise errors.SettingsError(message)
+            raise errors.SettingsError(f"{variable} is no setting.{hint}")
         yield variable, _nest(path, environ[variable])
 
 

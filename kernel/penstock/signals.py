@@ -111,5 +111,4 @@ def signal_from_state(state: states.State) -> type[PenstockSignal]:
     for kind in (FAIL, TRIGGERFAIL, VALIDATIONFAIL, SUCCESS, RETRY, SKIP, PAUSE, LOOP):
         if kind._state_class is type(state):  # noqa: SLF001 - of this module
             return kind
-    message = f"No signal stands for a {state.type} state"
-    raise ValueError(message)
+    raise ValueError(f"No signal stands for a {state.type} state")

@@ -164,8 +164,7 @@ class State:
         """Return the state that `serialize` gave *data* for; raises ValueError for an unknown type."""
         known = TYPES.get(str(data.get("type")))
         if known is None:
-            message = f"There is no state of type {data.get('type')!r}; the types are {', '.join(TYPES)}"
-            raise ValueError(message)
+            raise ValueError(f"There is no state of type {data.get('type')!r}; the types are {', '.join(TYPES)}")
         state = known(data.get("message"), **{name: _restored(name, data.get(name)) for name in known._fields})
         if data.get("location"):
             state.location = Location(**data["location"])

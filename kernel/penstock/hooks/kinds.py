@@ -84,8 +84,7 @@ class Kind(BaseModel):
         given = {"url" if "://" in value else "type": value} if isinstance(value, str) else dict(value)
         name = given.pop("type", None) or str(given.get("url", "")).partition("://")[0].partition("+")[0]
         if not name:
-            message = f"{cls.kind} needs a type or a url; found {sorted(given) or 'nothing'}"
-            raise errors.SettingsError(message)
+            raise errors.SettingsError(f"{cls.kind} needs a type or a url; found {sorted(given) or 'nothing'}")
         resolved: Self = lookup.find(cls.kind, name)(**{**given, **options})
         return resolved
 

@@ -129,8 +129,7 @@ class Registry:
             return step()
         except Exception as error:  # a plugin's own code: its failure is recorded and harms nobody else
             if settings.get().plugins.strict:
-                message = f"plugin {record.name!r} of {record.distribution}: {error}"
-                raise errors.PluginError(message) from error
+                raise errors.PluginError(f"plugin {record.name!r} of {record.distribution}: {error}") from error
             record.error, record.hint = _describe(error, record.package)
             return None
 
@@ -175,8 +174,7 @@ class Registry:
                 known_hooks = [name for name in vars(self.manager.hook) if name.startswith("penstock_")]
                 known_hooks = [name for name in known_hooks if getattr(self.manager.hook, name).spec is not None]
                 hint = errors.did_you_mean(caller.name, known_hooks)
-                message = f"it implements the hook {caller.name}, which nobody specifies.{hint}"
-                raise errors.PluginError(message)
+                raise errors.PluginError(f"it implements the hook {caller.name}, which nobody specifies.{hint}")
 
     def _forget(self, plugin: object, record: PluginRecord) -> None:
         if self.manager.is_registered(plugin):

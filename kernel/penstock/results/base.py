@@ -143,5 +143,4 @@ def _header(line: bytes, address: str) -> _Header:
     try:
         return _Header.model_validate_json(line)
     except ValueError as error:
-        message = f"The result at {address} is damaged: its header cannot be read"
-        raise errors.ResultCorruptError(message) from error
+        raise errors.ResultCorruptError(f"The result at {address} is damaged: its header cannot be read") from error

@@ -26,8 +26,7 @@ class ConstantResult(Result):
 
     def put(self, location: str, content: bytes) -> str:  # noqa: ARG002 - refused whatever it is
         """Refuse: a constant is not written."""
-        message = f"A constant result cannot be written; its value is {self.value!r}"
-        raise errors.ResultError(message)
+        raise errors.ResultError(f"A constant result cannot be written; its value is {self.value!r}")
 
     def get(self, location: str) -> bytes:
         """Refuse: a constant has no stored form."""

@@ -52,5 +52,4 @@ class JSONSerializer(Serializer):
         try:
             return from_json(content)
         except ValueError as error:
-            message = f"the content is not valid JSON: {error}"
-            raise errors.SerializationError(message) from error
+            raise errors.SerializationError(f"the content is not valid JSON: {error}") from error

@@ -41,8 +41,7 @@ def load_flows(path: str | Path) -> "dict[str, Flow]":
     try:
         content = path.read_bytes()
     except OSError as error:
-        message = f"The flow file {path} cannot be read: {error.strerror or error}"
-        raise errors.FlowFileError(message) from error
+        raise errors.FlowFileError(f"The flow file {path} cannot be read: {error.strerror or error}") from error
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
@@ -67,8 +66,7 @@ def choose(flows: "dict[str, Flow]", name: str | None, location: str) -> "Flow":
     chosen = next(iter(flows)) if name is None else name
     if chosen not in flows:
         hint = errors.did_you_mean(chosen, flows)
-        message = f'{location} defines no flow "{chosen}".{hint} It defines {errors.listing(flows)}'
-        raise errors.FlowFileError(message)
+        raise errors.FlowFileError(f'{location} defines no flow "{chosen}".{hint} It defines {errors.listing(flows)}')
     return flows[chosen]
 
 
@@ -85,8 +83,7 @@ def _execute(content: bytes, location: str) -> "dict[str, Flow]":
     except (Exception, SystemExit) as error:  # a user's script
         del sys.modules[module.__name__]
         where = _line_of(error, location)
-        message = f"{location} cannot be loaded{where}: {type(error).__name__}: {error}"
-        raise errors.FlowFileError(message) from error
+        raise errors.FlowFileError(f"{location} cannot be loaded{where}: {type(error).__name__}: {error}") from error
     cloudpickle.register_pickle_by_value(module)  # no other process can import it
     found: dict[str, Flow] = {}
     for flow in [value for value in vars(module).values() if any(value is one for one in made)]:
@@ -119,8 +116,7 @@ def pickle_flow(flow: "Flow") -> bytes:
     try:
         pickled = cloudpickle.dumps(flow)
     except Exception as error:  # what a user's tasks hold
-        message = f'Flow "{flow.name}" cannot be pickled: {error}'
-        raise errors.SerializationError(message) from error
+        raise errors.SerializationError(f'Flow "{flow.name}" cannot be pickled: {error}') from error
     return json.dumps({"flow": b64encode(pickled).decode(), "versions": versions()}).encode()
 
 
@@ -189,8 +185,7 @@ def load_saved(source: str | Path) -> "Flow":
     except OSError as error:
         saved = [known.stem for known in path.parent.glob(f"*{_ENDING}")]
         hint = errors.did_you_mean(path.stem, saved) or f" Saved there: {errors.listing(saved)}."
-        message = f"No saved flow can be read at {path}: {error.strerror or error}.{hint}"
-        raise errors.FlowFileError(message) from error
+        raise errors.FlowFileError(f"No saved flow can be read at {path}: {error.strerror or error}.{hint}") from error
     return flow_from_pickle(path.stem, content, str(path))
 
 

@@ -70,8 +70,7 @@ class Task(Operators):
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """Do the work; a subclass defines this with the inputs it needs."""
-        message = f"{type(self).__name__} has no run method; define one"
-        raise NotImplementedError(message)
+        raise NotImplementedError(f"{type(self).__name__} has no run method; define one")
 
     def body(self) -> Callable[..., Any]:
         """Return the function that does the work."""
@@ -242,8 +241,7 @@ class FunctionTask(Task):
     def __init__(self, fn: Callable[..., Any], name: str | None = None, **options: "Unpack[TaskArguments]") -> None:
         """Make a task of *fn*, named after it."""
         if not callable(fn):
-            message = f"@task needs a function; found {fn!r}. Options go by name: @task(name=...)"
-            raise TypeError(message)
+            raise TypeError(f"@task needs a function; found {fn!r}. Options go by name: @task(name=...)")
         self.fn: Callable[..., Any] = fn
         super().__init__(name=name or getattr(fn, "__name__", type(fn).__name__), **options)
         self._inputs = Inputs(fn, f"task {self.name!r}")

@@ -29,8 +29,7 @@ def defaults_from_attrs(
         for name in names:
             if name not in inputs:
                 hint = errors.did_you_mean(name, inputs)
-                message = f"defaults_from_attrs: {run.__qualname__} has no input {name!r}.{hint}"
-                raise errors.TaskError(message)
+                raise errors.TaskError(f"defaults_from_attrs: {run.__qualname__} has no input {name!r}.{hint}")
 
         @functools.wraps(run)
         def with_defaults(self: S, *args: Any, **kwargs: Any) -> R:

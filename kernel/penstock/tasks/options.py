@@ -120,8 +120,7 @@ def make_options(subject: str, arguments: Mapping[str, Any], around: Iterable[st
         )
         raise errors.TaskError(message)
     for name in {"retry_delay", "retry_on"} & given.keys() if not made.max_retries else ():
-        message = f"{subject} has {name} but no max_retries; say how often to retry"
-        raise errors.TaskError(message)
+        raise errors.TaskError(f"{subject} has {name} but no max_retries; say how often to retry")
     if "cache_validator" in given and made.cache_for is None:
         message = f"{subject} has a cache_validator but no cache_for, so nothing is cached; say for how long"
         warnings.warn(message, stacklevel=4)
@@ -130,8 +129,7 @@ def make_options(subject: str, arguments: Mapping[str, Any], around: Iterable[st
 
 def _refuse_unknown(subject: str, names: Iterable[str], kind: type[Exception]) -> None:
     for name in sorted(set(names) - OPTION_NAMES):
-        message = f"{subject} has no option {name!r}.{errors.did_you_mean(name, OPTION_NAMES)}"
-        raise kind(message)
+        raise kind(f"{subject} has no option {name!r}.{errors.did_you_mean(name, OPTION_NAMES)}")
 
 
 def _checked(subject: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -143,8 +141,7 @@ def _checked(subject: str, options: dict[str, Any]) -> dict[str, Any]:
 
 def _tags(subject: str, tags: Iterable[str]) -> frozenset[str]:
     if isinstance(tags, str):
-        message = f"{subject} must be a set of strings; found the string {tags!r}. Write tags={{{tags!r}}}"
-        raise TypeError(message)
+        raise TypeError(f"{subject} must be a set of strings; found the string {tags!r}. Write tags={{{tags!r}}}")
     return frozenset(tags)
 
 
@@ -153,8 +150,7 @@ def _duration(subject: str, value: timedelta | float) -> timedelta:
         value = timedelta(seconds=value)
     if isinstance(value, timedelta) and value >= timedelta():
         return value
-    message = f"{subject} must be 0 or more, a timedelta or a number of seconds; found {value!r}"
-    raise TypeError(message)
+    raise TypeError(f"{subject} must be 0 or more, a timedelta or a number of seconds; found {value!r}")
 
 
 def _delay(subject: str, delay: Any) -> "timedelta | RetryDelay":
@@ -168,31 +164,27 @@ def _delay(subject: str, delay: Any) -> "timedelta | RetryDelay":
 def _timeout(subject: str, timeout: timedelta | float) -> float:
     seconds = _duration(subject, timeout).total_seconds()
     if not seconds:
-        message = f"{subject} must be more than 0 seconds; found {timeout!r}"
-        raise errors.TaskError(message)
+        raise errors.TaskError(f"{subject} must be more than 0 seconds; found {timeout!r}")
     return seconds
 
 
 def _count(subject: str, number: Any) -> int:
     if isinstance(number, int) and number >= 0:
         return number
-    message = f"{subject} must be a number, 0 or more; found {number!r}"
-    raise errors.TaskError(message)
+    raise errors.TaskError(f"{subject} must be a number, 0 or more; found {number!r}")
 
 
 def _exceptions(subject: str, kinds: Any) -> tuple[type[BaseException], ...]:
     listed = tuple(kinds) if isinstance(kinds, Iterable) else (kinds,)
     for kind in listed:
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-            message = f"{subject} must hold exception classes; found {kind!r}"
-            raise TypeError(message)
+            raise TypeError(f"{subject} must hold exception classes; found {kind!r}")
     return listed
 
 
 def _handlers(subject: str, handlers: Any) -> "tuple[StateHandler, ...]":
     if not isinstance(handlers, Sequence) or isinstance(handlers, str):
-        message = f"{subject} must be a list of functions; found {handlers!r}"
-        raise TypeError(message)
+        raise TypeError(f"{subject} must be a list of functions; found {handlers!r}")
     return tuple(handlers)
 
 

@@ -99,8 +99,7 @@ class Inputs:
         return len(self.names) - self.keyword_only
 
     def _complain(self, what: str) -> NoReturn:
-        message = f"{self.owner} {what}"
-        raise TypeError(message)
+        raise TypeError(f"{self.owner} {what}")
 
 
 def describe_inputs(function: Callable[..., Any]) -> dict[str, dict[str, Any]]:

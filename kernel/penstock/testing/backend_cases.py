@@ -43,8 +43,7 @@ class Broken(Schedule):
 
     def next(self, n: int, after: datetime | None = None) -> list[datetime]:
         """Raise, as a plugin may."""
-        message = f"no {n} times after {after}"
-        raise RuntimeError(message)
+        raise RuntimeError(f"no {n} times after {after}")
 
 
 class _Plugin:

@@ -53,8 +53,7 @@ class DemandingError(Exception):
 
 def raise_unpicklable() -> NoReturn:
     """Raise an exception that cannot be pickled."""
-    message = "it holds a lock"
-    raise UnpicklableError(message)
+    raise UnpicklableError("it holds a lock")
 
 
 def raise_demanding() -> NoReturn:
