@@ -234,18 +234,6 @@ def test_any_graph_without_cycle_is_sorted_however_it_was_built(upstreams: list[
     assert flow.run().is_successful()
 
 
-def test_visualize_returns_a_graph_without_drawing() -> None:
-    with Flow("drawn") as flow:
-        add.map([1, 2], penstock.unmapped(one()))
-    graph = flow.visualize()
-    assert [(node.id, node.shape) for node in graph.nodes] == [("one-1", "ellipse"), ("add-1", "box")]
-    assert [(link.source, link.target, link.label, link.dashed) for link in graph.edges] == [
-        ("one-1", "add-1", "y", False)
-    ]
-    coloured = flow.visualize(flow_state=flow.run())
-    assert all(node.color for node in coloured.nodes)
-
-
 def test_tasks_that_were_made_in_the_block_and_left_out_are_warned_of() -> None:
     def build() -> None:
         with Flow("left"):

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from penstock.executors import Executor
-    from penstock.graph import Graph
     from penstock.results import Result
     from penstock.run_configs import RunConfig
     from penstock.running import ExecutorChoice, TerminalStateHandler
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from penstock.spec import FlowSpec
     from penstock.states import State
     from penstock.storage import Storage
+    from penstock_viz import Graph
 
 
 _CLASSIC: Final = {
@@ -295,7 +295,7 @@ class Flow(FlowGraph):
     def _repr_html_(self) -> str | None:
         from penstock.hooks import calls
 
-        return calls.render_html(self.visualize())
+        return calls.render_html(self)
 
     def visualize(
         self,
@@ -309,9 +309,9 @@ class Flow(FlowGraph):
 
         With *flow_state* tasks have the colour of their state, and mapped tasks show each child.
         """
-        from penstock.graph import draw
+        from penstock.hooks import calls
 
-        graph = draw(self, flow_state, horizontal=horizontal)
+        graph = calls.draw_flow(self, flow_state, horizontal=horizontal)
         if filename is not None:
             path = Path(filename)
             graph.save(path if format is None or path.suffix else path.with_suffix(f".{format}"))

@@ -124,6 +124,10 @@ class FlowQueries:
         """Return the tasks that wait for *task*; raises UnknownTaskError."""
         return {edge.downstream_task for edge in self.edges_from(task)}
 
+    def is_mapped(self, task: Task) -> bool:
+        """Return whether *task* runs once for each item of an input; raises UnknownTaskError."""
+        return (self._binding(task) or Binding()).is_mapped()
+
     def root_tasks(self) -> set[Task]:
         """Return the tasks that wait for no other."""
         plan = self.compile()

@@ -8,7 +8,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from penstock import errors, settings
 from penstock.backends import Backend
 from penstock.backends.models import RegisteredFlow
-from penstock.edges import Binding, Edge
+from penstock.edges import Edge
 from penstock.executors import Executor
 from penstock.hooks import calls
 from penstock.hooks.kinds import Kind, KindSpec
@@ -103,7 +103,7 @@ def _is_new(backend: Backend, project: str) -> bool:
 
 
 def _task(flow: "Flow", task: "Task") -> TaskSpec:
-    options, binding = task.options, flow._bindings[task]  # noqa: SLF001 - the graph's own metadata
+    options = task.options
     kind = type(task)
     return TaskSpec(
         slug=flow.slugs[task],
@@ -116,7 +116,7 @@ def _task(flow: "Flow", task: "Task") -> TaskSpec:
         cache_for=options.cache_for.total_seconds() if options.cache_for is not None else None,
         trigger=_dotted(options.trigger),
         skip_on_upstream_skip=options.skip_on_upstream_skip,
-        mapped=(binding or Binding()).is_mapped(),
+        mapped=flow.is_mapped(task),
     )
 
 

@@ -12,7 +12,6 @@ import penstock
 from penstock import Flow, errors, hookimpl, task
 from penstock.backends import Backend
 from penstock.executors import Executor
-from penstock.graph import Graph
 from penstock.hooks import calls, manager, observing, specs
 from penstock.hooks.kinds import Kind
 from penstock.results import Result
@@ -137,23 +136,21 @@ def test_penstock_log_processors() -> None:
     assert str.upper not in calls.log_processors()
 
 
-def test_penstock_render_graph() -> None:
+def test_penstock_draw_flow() -> None:
     class Plugin:
         @hookimpl(tryfirst=True)
-        def penstock_render_graph(self, graph: Graph, format: str) -> bytes | None:  # noqa: A002 - the hook's name
-            return graph.name.encode() if format == "name" else None
+        def penstock_draw_flow(self, flow: Flow, horizontal: bool) -> str:
+            return f"{flow.name} {horizontal}"
 
     with observing(Plugin()):
-        assert Flow("drawn").visualize().render("name") == b"drawn"
-    with pytest.raises(errors.UnknownTypeError, match='"name"'):
-        Flow("drawn").visualize().render("name")
+        assert str(Flow("drawn").visualize(horizontal=True)) == "drawn True"
 
 
 def test_penstock_render_html() -> None:
     class Plugin:
         @hookimpl(tryfirst=True)
-        def penstock_render_html(self, subject: State | Graph) -> str:
-            return subject.name if isinstance(subject, Graph) else subject.type
+        def penstock_render_html(self, subject: State | Flow) -> str:
+            return subject.name if isinstance(subject, Flow) else subject.type
 
     with observing(Plugin()):
         assert Success()._repr_html_() == "Success"

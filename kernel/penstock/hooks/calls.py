@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
     from penstock.engine.runs import FlowRun, TaskRun
     from penstock.flow import Flow
-    from penstock.graph import Graph
     from penstock.spec import FlowSpec
     from penstock.states import State
+    from penstock_viz import Graph
 
 FlowObserver: TypeAlias = "Callable[[FlowRun, State, State], None]"
 TaskObserver: TypeAlias = "Callable[[TaskRun, State, State], None]"
@@ -26,13 +26,16 @@ def log_processors() -> list[Callable[..., Any]]:
     return [processor for answer in manager.registry().manager.hook.penstock_log_processors() for processor in answer]
 
 
-def render_graph(graph: "Graph", format: str) -> bytes | None:  # noqa: A002 - the term users know
-    """Return the first plugin's drawing of *graph* in *format*."""
-    answer: bytes | None = manager.registry().manager.hook.penstock_render_graph(graph=graph, format=format)
+def draw_flow(flow: "Flow", flow_state: "State | None", *, horizontal: bool) -> "Graph":
+    """Return the first plugin's picture of *flow*; raises PluginMissingError saying what to install."""
+    hook = manager.registry().manager.hook.penstock_draw_flow
+    answer: Graph | None = hook(flow=flow, flow_state=flow_state, horizontal=horizontal)
+    if answer is None:
+        raise lookup.missing("Drawing a flow needs", "penstock-viz")
     return answer
 
 
-def render_html(subject: "State | Graph") -> str | None:
+def render_html(subject: "State | Flow") -> str | None:
     """Return the first plugin's HTML for *subject*."""
     answer: str | None = manager.registry().manager.hook.penstock_render_html(subject=subject)
     return answer

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from penstock.engine.runs import FlowRun, TaskRun
     from penstock.flow import Flow
-    from penstock.graph import Graph
     from penstock.spec import FlowSpec
     from penstock.states import State
+    from penstock_viz import Graph
 
 Offer: TypeAlias = "type[Any] | Iterable[type[Any]] | Mapping[str, type[Any] | str]"
 """One class, several, or type names with a class or the string `"module:Class"`, imported on first use."""
@@ -87,13 +87,13 @@ def penstock_log_processors() -> Iterable[Callable[..., Any]]:  # type: ignore[e
 
 
 @hookspec(firstresult=True)
-def penstock_render_graph(graph: "Graph", format: str) -> bytes | None:  # noqa: A002 - the term users know
-    """Return *graph* drawn in *format* (`svg`, `dot`, `mermaid`, or any other), or None if that is not yours."""
+def penstock_draw_flow(flow: "Flow", flow_state: "State | None", horizontal: bool) -> "Graph | None":
+    """Return the picture of *flow* for `flow.visualize()`, in the colours of its tasks' states in *flow_state*."""
 
 
 @hookspec(firstresult=True)
-def penstock_render_html(subject: "State | Graph") -> str | None:
-    """Return what a notebook shows of a state or of a flow's graph, as HTML in which every text is escaped."""
+def penstock_render_html(subject: "State | Flow") -> str | None:
+    """Return what a notebook shows of a state or of a flow, as HTML in which every text is escaped."""
 
 
 @hookspec

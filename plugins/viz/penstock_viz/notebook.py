@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from penstock.states import Mapped, State
 
 if TYPE_CHECKING:
-    from penstock.graph import Graph
+    from penstock_viz.graphs import Graph
 
 MOST: Final = 200
 """How many tasks are shown at most."""

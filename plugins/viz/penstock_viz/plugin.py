@@ -5,8 +5,27 @@ from typing import TYPE_CHECKING
 from penstock import hookimpl
 
 if TYPE_CHECKING:
-    from penstock.graph import Graph
+    import pluggy
+
+    from penstock import Flow
     from penstock.states import State
+    from penstock_viz.graphs import Graph
+
+
+@hookimpl
+def penstock_add_hookspecs(manager: "pluggy.PluginManager") -> None:
+    """Let other plugins draw further formats."""
+    from penstock_viz import hookspecs
+
+    manager.add_hookspecs(hookspecs)
+
+
+@hookimpl
+def penstock_draw_flow(flow: "Flow", flow_state: "State | None", horizontal: bool) -> "Graph":
+    """Return the flow's tasks and edges as a graph."""
+    from penstock_viz import graphs
+
+    return graphs.draw(flow, flow_state, horizontal=horizontal)
 
 
 @hookimpl
@@ -24,9 +43,11 @@ def penstock_render_graph(graph: "Graph", format: str) -> bytes | None:  # noqa:
 
 
 @hookimpl
-def penstock_render_html(subject: "State | Graph") -> str:
-    """Show a state as a badge or a table of tasks, a graph as its picture."""
+def penstock_render_html(subject: "State | Flow") -> str:
+    """Show a state as a badge or a table of tasks, a flow as its picture."""
     from penstock.states import State
-    from penstock_viz import notebook
+    from penstock_viz import graphs, notebook
 
-    return notebook.state_html(subject) if isinstance(subject, State) else notebook.graph_html(subject)
+    if isinstance(subject, State):
+        return notebook.state_html(subject)
+    return notebook.graph_html(graphs.draw(subject))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from penstock.graph import Graph, Link, Node
+    from penstock_viz.graphs import Graph, Link, Node
 
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _FONT: Final = "Helvetica,Arial,sans-serif"

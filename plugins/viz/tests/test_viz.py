@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock import Flow, errors, states, task
-from penstock.graph import Graph, Link, Node
-from penstock.hooks import manager
+import penstock
+from penstock import Flow, errors, hookimpl, states, task
+from penstock.hooks import manager, observing
+from penstock_viz import Graph, Link, Node
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _HOSTILE = [
@@ -146,10 +147,10 @@ def test_a_format_that_nobody_draws_is_an_error_that_names_the_others(graph: Gra
     assert not list(tmp_path.iterdir())
 
 
-def test_without_the_plugin_the_error_says_what_to_install(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_plugin_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manager, "_registry", manager.Registry())
     with pytest.raises(errors.PluginMissingError, match="pip install penstock-viz"):
-        graph.render("svg")
+        Flow("undrawn").visualize()
 
 
 def test_many_threads_may_draw_at_once(graph: Graph) -> None:
@@ -184,3 +185,40 @@ def test_a_flow_is_drawn_in_the_colours_of_its_run(tmp_path: Path) -> None:
     fills = {shape.get("fill") for node in groups(drawn(picture), "node") for shape in node.iter()}
     assert {states.Success.color, states.Mapped.color} <= fills
     assert next(groups(drawn(picture), "edge")[0].iter(f"{_SVG}path")).get("stroke-dasharray")
+
+
+@task
+def one() -> int:
+    return 1
+
+
+@task
+def add(x: int, y: int) -> int:
+    return x + y
+
+
+class Shouting:
+    """Draws a format of its own."""
+
+    @hookimpl
+    def penstock_render_graph(self, graph: Graph, format: str) -> bytes | None:  # noqa: A002 - the hook's name
+        return graph.name.upper().encode() if format == "shout" else None
+
+
+def test_another_plugin_may_draw_further_formats() -> None:
+    with observing(Shouting()):
+        assert Flow("drawn").visualize().render("shout") == b"DRAWN"
+    with pytest.raises(errors.UnknownTypeError, match='"shout"'):
+        Flow("drawn").visualize().render("shout")
+
+
+def test_visualize_returns_a_graph_without_drawing() -> None:
+    with Flow("drawn") as flow:
+        add.map([1, 2], penstock.unmapped(one()))
+    graph = flow.visualize()
+    assert [(node.id, node.shape) for node in graph.nodes] == [("one-1", "ellipse"), ("add-1", "box")]
+    assert [(link.source, link.target, link.label, link.dashed) for link in graph.edges] == [
+        ("one-1", "add-1", "y", False)
+    ]
+    coloured = flow.visualize(flow_state=flow.run())
+    assert all(node.color for node in coloured.nodes)

@@ -4,16 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from penstock import errors
-from penstock.edges import Binding
-from penstock.hooks import calls, lookup
+from penstock import errors, hooks
 from penstock.states import Mapped, State
 
 if TYPE_CHECKING:
     from penstock.flow import Flow
     from penstock.tasks import Task
 
-_DRAWN_BY: Final = "penstock-viz"
 _FORMATS: Final = ("dot", "mermaid", "svg")
 _ENDINGS: Final = {"gv": "dot", "mmd": "mermaid"}
 
@@ -54,12 +51,15 @@ class Graph:
     def render(self, format: str = "svg") -> bytes:  # noqa: A002 - the term users know
         """Return the picture in *format*: `svg`, `dot`, `mermaid`, or what else a plugin draws.
 
-        Raises PluginMissingError saying what to install, or UnknownTypeError if nobody is known to draw it.
+        Raises UnknownTypeError if no plugin draws it.
         """
-        drawn = calls.render_graph(self, format)
-        if drawn is None:
-            raise _nobody_draws(format)
-        return drawn
+        for _, drawing in hooks.implementations("penstock_render_graph"):
+            drawn: bytes | None = drawing(graph=self, format=format)
+            if drawn is not None:
+                return drawn
+        hint = errors.did_you_mean(format, _FORMATS)
+        known = errors.listing(_FORMATS)
+        raise errors.UnknownTypeError(f'No plugin draws a graph as "{format}".{hint} penstock-viz draws {known}.')
 
     def save(self, path: str | Path, format: str | None = None) -> Path:  # noqa: A002 - as above
         """Write the picture to *path* in *format*, by default the one that the ending names; return the path."""
@@ -72,19 +72,11 @@ class Graph:
         return self.render("svg").decode()
 
 
-def _nobody_draws(format: str) -> errors.PluginError:  # noqa: A002 - as above
-    if format not in _FORMATS:
-        hint = errors.did_you_mean(format, _FORMATS)
-        known = errors.listing(_FORMATS)
-        return errors.UnknownTypeError(f'No plugin draws a graph as "{format}".{hint} {_DRAWN_BY} draws {known}.')
-    return lookup.missing("Drawing a graph needs", _DRAWN_BY)
-
-
 def draw(flow: "Flow", flow_state: State | None = None, *, horizontal: bool = False) -> Graph:
     """Return the graph of *flow*; with *flow_state* in the colours of its tasks' states."""
     states = flow_state.result if flow_state is not None else {}
     slugs = flow.slugs
-    nodes = [_node(flow, task, slug, states.get(task)) for task, slug in slugs.items()]
+    nodes = [_node(task, slug, states.get(task), mapped=flow.is_mapped(task)) for task, slug in slugs.items()]
     links = [
         Link(slugs[edge.upstream_task], slugs[edge.downstream_task], label=edge.key, dashed=edge.mapped)
         for edge in sorted(flow.edges, key=lambda e: (slugs[e.upstream_task], slugs[e.downstream_task], e.key or ""))
@@ -92,8 +84,7 @@ def draw(flow: "Flow", flow_state: State | None = None, *, horizontal: bool = Fa
     return Graph(flow.name, tuple(nodes), tuple(links), horizontal=horizontal)
 
 
-def _node(flow: "Flow", task: "Task", slug: str, state: State | None) -> Node:
-    mapped = (flow._bindings[task] or Binding()).is_mapped()  # noqa: SLF001 - the graph's own picture
+def _node(task: "Task", slug: str, state: State | None, *, mapped: bool) -> Node:
     label = f"{task.name} <map>" if mapped else task.name
     if isinstance(state, Mapped):
         label = f"{task.name} <{state.n_map_states}>"
