@@ -148,7 +148,7 @@ def _tags(subject: str, tags: Iterable[str]) -> frozenset[str]:
     return frozenset(tags)
 
 
-def _duration(subject: str, value: timedelta | float) -> timedelta:
+def _duration(subject: str, value: object) -> timedelta:
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = timedelta(seconds=value)
     if isinstance(value, timedelta) and value >= timedelta():
@@ -157,13 +157,12 @@ def _duration(subject: str, value: timedelta | float) -> timedelta:
     raise TypeError(message)
 
 
-def _delay(subject: str, delay: Any) -> "timedelta | RetryDelay":
-    if callable(delay):
-        chosen: RetryDelay = delay
-        return chosen
+def _delay(
+    subject: str, delay: "Delay | Sequence[Delay] | Callable[[int], Delay]"
+) -> "timedelta | tuple[timedelta, ...] | Callable[[int], Delay]":
     if isinstance(delay, list | tuple) and delay:
         return tuple(_duration(f"each {subject}", one) for one in delay)
-    return _duration(subject, delay)
+    return delay if callable(delay) else _duration(subject, delay)
 
 
 def _timeout(subject: str, timeout: timedelta | float) -> float:
