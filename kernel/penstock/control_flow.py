@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from penstock.flow import Flow
-    from penstock.tasks.options import NamedTaskArguments
+    from penstock.tasks.options import NamedTaskArguments, TaskArguments
 
 
 class CompareValue(Task):
     """Skips itself, and so the branch that waits for it, unless the value it is given equals its own."""
 
-    def __init__(self, value: Any, **options: Any) -> None:
+    def __init__(self, value: Any, name: str | None = None, **options: "Unpack[TaskArguments]") -> None:
         """Compare with *value*."""
-        super().__init__(**{"name": f'CompareValue: "{value}"', **options})
+        super().__init__(name or f'CompareValue: "{value}"', **options)
         self.value: Any = value
 
     def run(self, value: Any) -> None:

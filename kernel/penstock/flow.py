@@ -281,16 +281,9 @@ class Flow(FlowGraph):
 
         if self._is_loaded("register"):
             return None
-        registered = registration.register(
-            self,
-            project_name,
-            build=build,
-            labels=labels,
-            schedule_active=set_schedule_active,
-            idempotency_key=idempotency_key,
-            storage_options=storage_options,
-        )
-        return registered.id
+        return registration.register(
+            self, project_name, labels or (), idempotency_key, storage_options, build=build, active=set_schedule_active
+        ).id
 
     def _repr_html_(self) -> str | None:
         from penstock.hooks import calls

@@ -59,14 +59,14 @@ def serialize(flow: "Flow", *, build: bool = False) -> FlowSpec:
 def register(
     flow: "Flow",
     project: str,
+    labels: Iterable[str],
+    idempotency_key: str | None,
+    storage_options: Mapping[str, Any],
     *,
-    build: bool = True,
-    labels: Iterable[str] | None = None,
-    schedule_active: bool = True,
-    idempotency_key: str | None = None,
-    storage_options: Mapping[str, Any] | None = None,
+    build: bool,
+    active: bool,
 ) -> RegisteredFlow:
-    """Validate, store and register a flow; return what the backend has kept.
+    """Validate, store and register a flow, as `Flow.register` was asked to; return what the backend has kept.
 
     The project is created last, when the source is stored: what is refused before leaves nothing behind. Raises
     TypeError without a project name, UnknownProjectError where a missing project may not be created.
@@ -76,17 +76,14 @@ def register(
     flow.validate()
     backend = get_backend()
     if flow.storage is None:
-        flow.storage = Storage.configured(**(storage_options or {}))
+        flow.storage = Storage.configured(**storage_options)
     is_new = _is_new(backend, project)
     spec = serialize(flow, build=build)
-    if labels:
-        spec = spec.model_copy(update={"labels": sorted({*spec.labels, *labels})})
+    spec = spec.model_copy(update={"labels": sorted({*spec.labels, *labels})})
     if is_new:
         backend.create_project(project)
         get_logger(NARRATION).info("Created the project %r", project)
-    registered = backend.register_flow(
-        spec, project=project, idempotency_key=idempotency_key, schedule_active=schedule_active
-    )
+    registered = backend.register_flow(spec, project=project, idempotency_key=idempotency_key, schedule_active=active)
     calls.flow_registered(spec, project, registered.version)
     return registered
 

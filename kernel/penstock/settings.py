@@ -209,11 +209,9 @@ def _merge_kind(into: dict[str, Any], name: str, value: Any, source: str, origin
 def _explain(item: dict[str, Any], origins: Mapping[str, str]) -> str:
     path = [str(part) for part in item["loc"]]
     dotted = ".".join(path)
-    origin = next(
-        (origins[d] for d in (dotted, *(k for k in origins if k.startswith(f"{dotted}."))) if d in origins),
-        "",
-    )
-    origin = origin or next((origins[d] for d in origins if dotted.startswith(f"{d}.")), "")
+    below = [source for name, source in origins.items() if name.startswith(f"{dotted}.")]
+    above = [source for name, source in origins.items() if dotted.startswith(f"{name}.")]
+    origin = origins.get(dotted) or next(iter([*below, *above]), "")
     source = f"   (from {origin})" if origin else ""
     if item["type"] == "extra_forbidden":
         known = _section(path[:-1]).model_fields

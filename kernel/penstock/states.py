@@ -155,9 +155,7 @@ class State:
         data: dict[str, Any] = {"type": self.type, "message": self.message}
         if self.location is not None:
             data["location"] = asdict(self.location)
-        for name in self._fields:
-            data[name] = _to_json(getattr(self, name))
-        return data
+        return {**data, **{name: _to_json(getattr(self, name)) for name in self._fields}}
 
     @staticmethod
     def deserialize(data: Mapping[str, Any]) -> "State":

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from penstock import cache_validators, errors, triggers
 
@@ -145,7 +145,7 @@ def _tags(subject: str, tags: Iterable[str]) -> frozenset[str]:
     return frozenset(tags)
 
 
-def _duration(subject: str, value: timedelta | float) -> timedelta:
+def _duration(subject: str, value: object) -> timedelta:
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = timedelta(seconds=value)
     if isinstance(value, timedelta) and value >= timedelta():
@@ -153,12 +153,12 @@ def _duration(subject: str, value: timedelta | float) -> timedelta:
     raise TypeError(f"{subject} must be 0 or more, a timedelta or a number of seconds; found {value!r}")
 
 
-def _delay(subject: str, delay: Any) -> "timedelta | RetryDelay":
-    if callable(delay):
-        return cast("RetryDelay", delay)
+def _delay(
+    subject: str, delay: "Delay | Sequence[Delay] | Callable[[int], Delay]"
+) -> "timedelta | tuple[timedelta, ...] | Callable[[int], Delay]":
     if isinstance(delay, list | tuple) and delay:
-        return tuple([_duration(f"each {subject}", one) for one in cast("Iterable[Any]", delay)])
-    return _duration(subject, cast("Any", delay))
+        return tuple(_duration(f"each {subject}", one) for one in delay)
+    return delay if callable(delay) else _duration(subject, delay)
 
 
 def _timeout(subject: str, timeout: timedelta | float) -> float:
