@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 from penstock.hooks import lookup
 from penstock.serializers.base import Serializer
-from penstock.serializers.standard import JSONSerializer, PickleSerializer
+from penstock.serializers.standard import CompressedSerializer, DateTimeSerializer, JSONSerializer, PickleSerializer
 
 if TYPE_CHECKING:
     pass
 else:
     __getattr__, __dir__ = lookup.attach(__name__, "serializer")
 
-__all__ = ["JSONSerializer", "PickleSerializer", "Serializer"]
+__all__ = ["CompressedSerializer", "DateTimeSerializer", "JSONSerializer", "PickleSerializer", "Serializer"]

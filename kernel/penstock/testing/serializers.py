@@ -8,7 +8,7 @@ import pytest
 
 from penstock import errors
 from penstock.results import MemoryResult
-from penstock.serializers import Serializer
+from penstock.serializers import CompressedSerializer, Serializer
 
 
 class SerializerContract:
@@ -29,6 +29,11 @@ class SerializerContract:
     refused: ClassVar[tuple[Any, ...]] = (threading.Lock(),)
     """What this form cannot hold."""
 
+    @staticmethod
+    def same(one: Any, other: Any) -> bool:
+        """Return whether two values are equal; for values whose `==` says something else."""
+        return bool(one == other)
+
     @pytest.fixture
     def serializer(self) -> Serializer:
         """Return the serializer under test."""
@@ -39,7 +44,7 @@ class SerializerContract:
             content = serializer.dumps(value)
             assert isinstance(content, bytes)
             back = serializer.loads(content)
-            assert back == value
+            assert self.same(back, value)
             assert type(back) is type(value)
 
     def test_what_it_cannot_hold_is_refused_by_naming_its_type(self, serializer: Serializer) -> None:
@@ -56,11 +61,12 @@ class SerializerContract:
         spec = json.loads(serializer.spec().model_dump_json())
         restored = Serializer.restore(spec)
         assert restored == serializer
-        assert [restored.loads(serializer.dumps(value)) for value in self.values] == list(self.values)
+        for value in self.values:
+            assert self.same(restored.loads(serializer.dumps(value)), value)
 
     def test_a_result_is_read_with_the_serializer_that_wrote_it(self, serializer: Serializer) -> None:
         written = MemoryResult(serializer=serializer)
         where = written.write(self.values[-1])
-        other = MemoryResult()
-        other.put(where.location, written.get(where.location))
-        assert other.read(where) == self.values[-1]
+        for other in (MemoryResult(), MemoryResult(serializer=CompressedSerializer("json", "bz2"))):
+            other.put(where.location, written.get(where.location))
+            assert self.same(other.read(where), self.values[-1])
