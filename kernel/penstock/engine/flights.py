@@ -6,7 +6,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from penstock import errors
+from penstock import clock, errors
 from penstock.engine import records
 from penstock.engine.board import Board
 from penstock.engine.event_loop import EventLoop
@@ -76,7 +76,7 @@ class Flights:
     def land(self, seconds: float | None) -> Iterator[tuple[int, list[Call], Ended]]:
         """Wait up to *seconds*, for ever if that is None, for a call to come back; take up all that are there."""
         try:
-            future = self._landed.get(timeout=seconds)
+            future = clock.current().get(self._landed, seconds, self._flying, self.pool)
         except Empty:
             return
         yield from self._take_up(future)

@@ -13,7 +13,7 @@ from penstock_cli.tree import Tree
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-class Noon(clock.SystemClock):
+class Noon(clock.Clock):
     """A clock that stands still."""
 
     def now(self) -> datetime:

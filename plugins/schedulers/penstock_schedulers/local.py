@@ -37,6 +37,12 @@ class LocalScheduler(Scheduler):
 
     def run(self, stop: threading.Event) -> None:
         """Run flows when they are due, until *stop* is set or no flow is due any more; then let runs end."""
+        with clock.current().participate():
+            self._run_due(stop)
+        for thread in self._running.values():
+            thread.join()
+
+    def _run_due(self, stop: threading.Event) -> None:
         due = {flow: due_runs.next_event(flow, clock.now()) for flow in self._flows}
         while any(due.values()) and not stop.is_set():
             if due_runs.wait_until(min(event.start_time for event in due.values() if event), stop):
@@ -46,8 +52,6 @@ class LocalScheduler(Scheduler):
                 if event is not None and event.start_time <= now:
                     due[flow] = due_runs.next_event(flow, now)
                     self._start(flow, event)
-        for thread in self._running.values():
-            thread.join()
 
     def _start(self, flow: "Flow", event: "ClockEvent") -> None:
         earlier, time = self._running.get(flow), event.start_time
@@ -56,4 +60,4 @@ class LocalScheduler(Scheduler):
             return
         thread = threading.Thread(target=due_runs.run_due, args=(flow, event), name=f"penstock-run-{flow.name}")
         self._running[flow] = thread
-        thread.start()
+        clock.current().start(thread)
