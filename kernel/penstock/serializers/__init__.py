@@ -7,7 +7,9 @@ from penstock.serializers.base import Serializer
 from penstock.serializers.standard import CompressedSerializer, DateTimeSerializer, JSONSerializer, PickleSerializer
 
 if TYPE_CHECKING:
-    pass
+    from penstock_formats import ArrowSerializer as ArrowSerializer
+    from penstock_formats import MsgspecSerializer as MsgspecSerializer
+    from penstock_formats import PandasSerializer as PandasSerializer
 else:
     __getattr__, __dir__ = lookup.attach(__name__, "serializer")
 

@@ -28,6 +28,8 @@ class SerializerContract:
     """What comes back equal."""
     refused: ClassVar[tuple[Any, ...]] = (threading.Lock(),)
     """What this form cannot hold."""
+    foreign: ClassVar[tuple[bytes, ...]] = (b"", b"\x00not of this form")
+    """What is not of this form."""
 
     @staticmethod
     def same(one: Any, other: Any) -> bool:
@@ -53,7 +55,7 @@ class SerializerContract:
                 serializer.dumps(value)
 
     def test_what_it_did_not_write_is_refused(self, serializer: Serializer) -> None:
-        for content in (b"", b"\x00not of this form"):
+        for content in self.foreign:
             with pytest.raises(errors.SerializationError):
                 serializer.loads(content)
 
