@@ -2,33 +2,61 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent import futures
+    from queue import SimpleQueue
+
+T = TypeVar("T")
 
 
 class Clock:
-    """The clock of this machine; a subclass may show another time."""
+    """The clock of this machine. Clocks for tests derive from it."""
 
     def now(self) -> datetime:
         """Return the wall time, in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return `time.monotonic()`, in seconds."""
+        """Return seconds since an arbitrary moment; never goes back."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Sleep for *seconds*."""
+        """Return after *seconds*; at once if that is not positive."""
         if seconds > 0:
             time.sleep(seconds)
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
-        """Return `event.wait(seconds)`."""
+        """Return whether *event* is set: as soon as it is, or after *seconds*."""
         return event.wait(max(seconds, 0))
 
+    def get(
+        self,
+        queue: "SimpleQueue[T]",
+        seconds: float | None,
+        calls: "Iterable[futures.Future[Any]]" = (),  # noqa: ARG002 - for clocks that have to know
+        pool: "futures.Executor | None" = None,  # noqa: ARG002 - likewise
+    ) -> T:
+        """Return the next item; raises queue.Empty after *seconds*, or now and then if that is None.
 
-_clock: Clock = Clock()
+        *calls* are those whose end fills the queue, and *pool* is what makes them.
+        """
+        return queue.get(timeout=seconds if seconds is not None else 5)
+
+    def participate(self) -> AbstractContextManager[object]:
+        """Return a context in which virtual time moves only while this thread waits for it."""
+        return nullcontext()
+
+    def start(self, thread: threading.Thread) -> None:
+        """Start a thread that participates from now on until it ends."""
+        thread.start()
+
+
+_clock = Clock()
 
 
 def now() -> datetime:
@@ -49,6 +77,11 @@ def sleep(seconds: float) -> None:
 def wait(event: threading.Event, seconds: float) -> bool:
     """Return whether *event* is set: as soon as it is, or after *seconds*."""
     return _clock.wait(event, seconds)
+
+
+def current() -> Clock:
+    """Return the clock that is in its place now, for what it does besides."""
+    return _clock
 
 
 @contextmanager

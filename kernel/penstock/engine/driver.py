@@ -80,11 +80,12 @@ class Driver:
         token = enter(self.board.setup.frame)
         try:
             self._tell_of_preset()
-            if self._flights.pool is None:
-                self._sweep()
-            left = [n for n in self.board.plan.order if self.board.ended[n] in {WAITING, HELD}]
-            if left:
-                self._drive(left)
+            with clock.current().participate():
+                if self._flights.pool is None:
+                    self._sweep()
+                left = [n for n in self.board.plan.order if self.board.ended[n] in {WAITING, HELD}]
+                if left:
+                    self._drive(left)
         finally:
             self._flights.close()
             leave(token)

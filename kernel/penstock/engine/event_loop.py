@@ -21,6 +21,7 @@ class EventLoop:
         """Run the coroutine that *call* makes, in this thread's context, and return its future."""
         loop = self._loop or self._begin()
         future: futures.Future[Any] = futures.Future()
+        future.set_running_or_notify_cancel()
         surroundings = contextvars.copy_context()
 
         async def run() -> None:

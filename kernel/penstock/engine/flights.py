@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from concurrent import futures
 from functools import partial
+from itertools import chain
 from queue import Empty, SimpleQueue
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from penstock import errors
+from penstock import clock, errors
 from penstock.context import enter, leave
 from penstock.engine import records
 from penstock.engine.board import Board
@@ -21,8 +22,6 @@ Landed: TypeAlias = "int | tuple[int, list[Call], Ended]"
 
 _WINDOW: Final = 256
 """How many calls may be at a pool at once; the rest waits here, where it costs nothing."""
-_LOOK_SECONDS: Final = 5
-"""How often to look for calls that will not land, where nothing does."""
 
 
 class Flights:
@@ -41,6 +40,10 @@ class Flights:
     def __len__(self) -> int:
         """Return how many calls, or batches of them, are under way."""
         return len(self._flying) + len(self._plain)
+
+    def __iter__(self) -> "Iterator[futures.Future[Any]]":
+        """Iterate over the futures of what is under way."""
+        return chain(self._flying, self._plain.values())
 
     def has_room(self) -> bool:
         """Return whether more may be handed over."""
@@ -96,7 +99,7 @@ class Flights:
         """Wait up to *seconds*, for ever if that is None, for a call to come back; take up all that are there."""
         landed, plain = self._landed, self._plain
         try:
-            item = landed.get(timeout=seconds if seconds is not None else _LOOK_SECONDS)
+            item = clock.current().get(landed, seconds, self, self.pool)
         except Empty:
             yield from self._cancelled()
             return
@@ -143,8 +146,6 @@ class Flights:
 
     def close(self) -> None:
         """Cancel what has not begun, and end the event loop."""
-        for flying in self._flying:
-            flying.cancel()
-        for plain in self._plain.values():
-            plain.cancel()
+        for future in self:
+            future.cancel()
         self._loop.close()

@@ -44,6 +44,9 @@ CATALOGUE: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "penstock-ray": {"executor": ("RayExecutor", "ray")},
     "penstock-docker": {"storage": ("Docker", "docker"), "run_config": ("DockerRun", "docker")},
     "penstock-gitlab": {"storage": ("GitLab", "gitlab")},
+    "penstock-formats": {
+        "serializer": ("ArrowSerializer", "arrow", "MsgspecSerializer", "msgspec", "PandasSerializer", "pandas"),
+    },
     "penstock-gcs": {"storage": ("GCS", "gcs"), "result": ("GCSResult", "gcs")},
     "penstock-azure": {"storage": ("Azure", "azure"), "result": ("AzureResult", "azure")},
 }

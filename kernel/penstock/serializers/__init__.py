@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING
 
 from penstock.hooks import lookup
 from penstock.serializers.base import Serializer
-from penstock.serializers.standard import JSONSerializer, PickleSerializer
+from penstock.serializers.standard import CompressedSerializer, DateTimeSerializer, JSONSerializer, PickleSerializer
 
 if TYPE_CHECKING:
-    pass
+    from penstock_formats import ArrowSerializer as ArrowSerializer
+    from penstock_formats import MsgspecSerializer as MsgspecSerializer
+    from penstock_formats import PandasSerializer as PandasSerializer
 else:
     __getattr__, __dir__ = lookup.attach(__name__, "serializer")
 
-__all__ = ["JSONSerializer", "PickleSerializer", "Serializer"]
+__all__ = ["CompressedSerializer", "DateTimeSerializer", "JSONSerializer", "PickleSerializer", "Serializer"]

@@ -1,8 +1,11 @@
 """The serializer kind: a form in which results are kept."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from pydantic import BeforeValidator, PlainSerializer
+
+from penstock.hooks import kinds
 from penstock.hooks.kinds import Kind
 
 
@@ -18,3 +21,7 @@ class Serializer(Kind, ABC):
     @abstractmethod
     def loads(self, content: bytes) -> Any:
         """Return the value that `dumps` gave *content* for; raises SerializationError if it cannot be read."""
+
+
+SerializerField = Annotated[Serializer, BeforeValidator(Serializer.resolve), PlainSerializer(kinds.dump)]
+"""A field that holds a serializer, and travels as its spec."""

@@ -1,12 +1,15 @@
-"""The serializers that need nothing: pickle for any value, JSON for values that other programs read."""
+"""The serializers that need nothing: pickle for any value, JSON and ISO 8601 for other programs, and compression."""
 
+import importlib
 import pickle
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from pydantic import Field
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from penstock import errors
-from penstock.serializers.base import Serializer
+from penstock.serializers.base import Serializer, SerializerField
 
 
 class PickleSerializer(Serializer):
@@ -53,3 +56,53 @@ class JSONSerializer(Serializer):
             return from_json(content)
         except ValueError as error:
             raise errors.SerializationError(f"the content is not valid JSON: {error}") from error
+
+
+class DateTimeSerializer(Serializer):
+    """Datetimes as ISO 8601 text; a named time zone comes back as its offset, which is the same moment."""
+
+    type: ClassVar[str] = "datetime"
+
+    def dumps(self, value: Any) -> bytes:
+        """Return a datetime as text, as in `2026-03-20T12:00:00+00:00`."""
+        if not isinstance(value, datetime):
+            message = f"a value of type {type(value).__qualname__} cannot be written as a datetime; give it a datetime"
+            raise errors.SerializationError(message)
+        return value.isoformat().encode()
+
+    def loads(self, content: bytes) -> datetime:
+        """Return the datetime."""
+        try:
+            return datetime.fromisoformat(content.decode())
+        except ValueError as error:
+            raise errors.SerializationError(f"the content is not an ISO 8601 datetime: {error}") from error
+
+
+class CompressedSerializer(Serializer):
+    """What another serializer makes of a value, compressed: `CompressedSerializer("json", "bz2")`."""
+
+    type: ClassVar[str] = "compressed"
+    positional: ClassVar[tuple[str, ...]] = ("serializer", "format")
+    serializer: SerializerField = Field(default_factory=PickleSerializer)
+    format: Literal["bz2", "gzip", "lzma", "xz", "zlib"] = Field("zlib", description="`lzma` and `xz` are the same")
+
+    if TYPE_CHECKING:  # pydantic's own signature knows no positional arguments
+
+        def __init__(self, serializer: Serializer | str = "pickle", format: str = "zlib") -> None: ...  # noqa: A002
+
+    def dumps(self, value: Any) -> bytes:
+        """Return *value* as the other serializer has it, compressed."""
+        content: bytes = self._module().compress(self.serializer.dumps(value))
+        return content
+
+    def loads(self, content: bytes) -> Any:
+        """Return the value that the other serializer reads in the decompressed content."""
+        try:
+            plain = self._module().decompress(content)
+        except Exception as error:  # each format raises errors of its own
+            message = f"the content cannot be decompressed as {self.format}: {error}"
+            raise errors.SerializationError(message) from error
+        return self.serializer.loads(plain)
+
+    def _module(self) -> Any:
+        return importlib.import_module({"xz": "lzma"}.get(self.format, self.format))

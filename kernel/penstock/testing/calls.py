@@ -1,11 +1,14 @@
 """Functions that the tests of executors submit; workers import them from here, without pytest."""
 
+import asyncio
 import os
 import signal
 import sys
 import threading
 from pathlib import Path
 from typing import Any, NoReturn
+
+from penstock.context import context
 
 
 def double(value: Any) -> Any:
@@ -101,3 +104,35 @@ def exited(code: int) -> None:
 def surroundings() -> dict[str, Any]:
     """Return what a process takes over from its parent."""
     return {"path": sys.path, "folder": str(Path.cwd()), "variable": os.environ.get("PENSTOCK_TEST_VARIABLE")}
+
+
+def wait_for(seconds: float) -> float:
+    """Wait in a way that nothing but a signal ends, and return *seconds*."""
+    threading.Event().wait(seconds)
+    return seconds
+
+
+async def double_later(value: Any) -> Any:
+    """Return *value* added to itself, after others had their turn."""
+    await asyncio.sleep(0)
+    return value + value
+
+
+def fail_on(value: int, odd: int) -> int:
+    """Return *value* unless it is *odd*, which fails."""
+    if value == odd:
+        raise ValueError(value)
+    return value
+
+
+def fail_until(attempt: int) -> int:
+    """Fail before the *attempt*-th attempt of a task, which returns its number."""
+    count: int = context["task_run_count"]
+    if count < attempt:
+        raise ConnectionError(count)
+    return count
+
+
+def total(numbers: list[int]) -> int:
+    """Return the sum."""
+    return sum(numbers)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from pathlib import Path
@@ -15,9 +16,10 @@ from typing import ClassVar, Final
 
 import pytest
 
-from penstock import errors
+from penstock import Flow, clock, errors, task, unmapped
 from penstock.executors import Executor
 from penstock.testing import calls
+from penstock.testing.clocks import VirtualClock
 
 _SECONDS: Final = 60.0
 """How long anything may take before a test fails instead of hanging."""
@@ -137,6 +139,48 @@ class ExecutorContract:
             with executor.open() as pool:
                 assert pool is not None
                 assert pool.submit(calls.double, 1).result(_SECONDS) == 2
+
+    def test_a_task_that_takes_too_long_ends_in_time_and_alone(self, executor: Executor) -> None:
+        with Flow("slow") as flow:
+            waited = task(timeout=0.5)(calls.wait_for).map([0, 2 * _SECONDS, 0])
+        begun = time.monotonic()
+        state = flow.run(executor=executor)
+        assert time.monotonic() - begun < _SECONDS
+        children = state.result[waited].map_states
+        assert [child.type for child in children] == ["Success", "TimedOut", "Success"]
+        assert isinstance(children[1].result, TimeoutError)
+
+    def test_coroutines_and_plain_tasks_wait_for_each_other(self, executor: Executor) -> None:
+        double, later = task(calls.double), task(calls.double_later)
+        with Flow("coroutines") as flow:
+            numbers = double.map(later.map(double.map([1, 2, 3])))
+            total = later(task(calls.total)(numbers))
+        state = flow.run(executor=executor)
+        assert state.result[numbers].result == [8, 16, 24]
+        assert state.result[total].result == 96
+
+    def test_maps_over_maps_keep_each_child_to_its_own(self, executor: Executor) -> None:
+        add, fail_on = task(calls.add), task(calls.fail_on)
+        with Flow("maps") as flow:
+            first = fail_on.map(list(range(20)), odd=unmapped(7))
+            second = add.map(first, b=first)
+            third = add.map(second, b=unmapped(1))
+        state = flow.run(executor=executor)
+        ends = [2 * number + 1 for number in range(20)]
+        assert [child.result for child in state.result[third].map_states if child.is_successful()] == [
+            *ends[:7],
+            *ends[8:],
+        ]
+        types = [[child.type for child in state.result[mapped].map_states][7] for mapped in (first, second, third)]
+        assert types == ["Failed", "TriggerFailed", "TriggerFailed"]
+
+    def test_an_hour_of_retry_delays_need_not_be_waited_for_in_virtual_time(self, executor: Executor) -> None:
+        with Flow("patient") as flow:
+            tried = task(max_retries=3, retry_delay=1200)(calls.fail_until)(4)
+        with clock.use(VirtualClock()) as virtual:
+            state = flow.run(executor=executor)
+        assert state.result[tried].result == 4
+        assert round(virtual.monotonic()) == 3600
 
     def test_its_spec_restores_it(self, executor: Executor) -> None:
         assert Executor.restore(json.loads(executor.spec().model_dump_json())) == executor

@@ -11,6 +11,7 @@ import pytest
 
 from penstock import errors
 from penstock.results import Location, Result
+from penstock.serializers import JSONSerializer
 from penstock.testing import torn_writes
 
 _LOOK_ALIKE: Final = "\N{FULLWIDTH FULL STOP}" * 2
@@ -18,6 +19,11 @@ _TRAVERSALS: Final = [
     *["../x", "a/../../x", "..", "/etc/x", "a/\0x"],
     *["%2e%2e/x", "..%2fx", "%252e%252e/x", f"{_LOOK_ALIKE}/x"],
 ]
+
+
+class _Noted(JSONSerializer):
+    type: ClassVar[str] = "noted"
+    note: str
 
 
 class ResultContract:
@@ -78,6 +84,17 @@ class ResultContract:
         with pytest.raises(errors.SerializationError, match="lock"):
             fixed.write(threading.Lock())
         assert not fixed.exists()
+
+    def test_options_of_a_serializer_that_fill_the_header_are_refused_before_anything_is_written(
+        self, result: Result
+    ) -> None:
+        fitting, large = _Noted(note="x" * 3000), _Noted(note="x" * 4000)
+        fixed = result.model_copy(update={"location": "x", "serializer": large})
+        with pytest.raises(errors.ResultError, match=r"serializer 'noted' take \d+ bytes; 4096 fit"):
+            fixed.write(1)
+        assert not fixed.exists()
+        fixed = result.model_copy(update={"location": "x", "serializer": fitting})
+        assert fixed.read(fixed.write(1)) == 1
 
     @pytest.mark.parametrize("value", _TRAVERSALS)
     def test_no_value_leads_out_of_the_root(self, result: Result, value: str) -> None:

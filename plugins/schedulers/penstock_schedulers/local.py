@@ -41,6 +41,12 @@ class LocalScheduler(Scheduler):
 
     def run(self, stop: threading.Event) -> None:
         """Run flows when they are due, until *stop* is set or no flow is due any more; then let runs end."""
+        with clock.current().participate():
+            self._run_due(stop)
+        for thread in self._running.values():
+            thread.join()
+
+    def _run_due(self, stop: threading.Event) -> None:
         due = {flow: _next_event(flow, clock.now()) for flow in self._flows}
         while any(due.values()) and not stop.is_set():
             if _wait_until(min(event.start_time for event in due.values() if event), stop):
@@ -50,8 +56,6 @@ class LocalScheduler(Scheduler):
                 if event is not None and event.start_time <= now:
                     due[flow] = _next_event(flow, now)
                     self._start(flow, event)
-        for thread in self._running.values():
-            thread.join()
 
     def run_flow(self, flow: "Flow", parameters: Mapping[str, Any], **options: Any) -> State:
         """Run *flow* at each of its times until none is left, and return the state of the last run.
@@ -79,7 +83,7 @@ class LocalScheduler(Scheduler):
             return
         thread = threading.Thread(target=_run_due, args=(flow, event), name=f"penstock-run-{flow.name}")
         self._running[flow] = thread
-        thread.start()
+        clock.current().start(thread)
 
 
 def _next_event(flow: "Flow", after: datetime) -> "ClockEvent | None":

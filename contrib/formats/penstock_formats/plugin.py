@@ -1,0 +1,15 @@
+"""What this plugin offers: serializers."""
+
+from collections.abc import Mapping
+
+from penstock import hookimpl
+
+
+@hookimpl
+def penstock_register_serializer() -> Mapping[str, str]:
+    """Offer the forms that other libraries read and write."""
+    return {
+        "arrow": "penstock_formats.tables:ArrowSerializer",
+        "msgspec": "penstock_formats.messages:MsgspecSerializer",
+        "pandas": "penstock_formats.frames:PandasSerializer",
+    }
