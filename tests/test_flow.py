@@ -100,6 +100,16 @@ def test_two_tasks_of_one_slug_are_refused() -> None:
     assert len(flow) == 2
 
 
+def test_a_copy_keeps_its_slug_so_a_task_that_has_one_is_called_once() -> None:
+    named = one.copy(slug="only")
+    with Flow("slugs") as flow:
+        named()
+        with pytest.raises(errors.DuplicateKeyError, match='already has a task with the slug "only"'):
+            named()
+        named(task_args={"slug": "other"})
+    assert list(flow.slugs.values()) == ["only", "other"]
+
+
 def test_the_same_input_given_twice_is_refused() -> None:
     flow = Flow("twice")
     second = add.copy()
@@ -244,6 +254,7 @@ def test_visualize_returns_a_graph_without_drawing() -> None:
     ]
     coloured = flow.visualize(flow_state=flow.run())
     assert all(node.color for node in coloured.nodes)
+    assert [node.label for node in coloured.nodes] == ["one", "add <2>"]
 
 
 def test_tasks_that_were_made_in_the_block_and_left_out_are_warned_of() -> None:
