@@ -302,3 +302,36 @@ def test_a_flow_can_be_pickled_inside_its_block() -> None:
         one()
         copy = pickle.loads(cloudpickle.dumps(flow))
     assert copy.run().is_successful()
+
+
+def test_a_flow_is_shown_by_name_and_size_and_hashed_by_identity() -> None:
+    with Flow("shown") as flow:
+        one()
+    assert repr(flow) == '<Flow: "shown", 1 tasks>'
+    twin = flow.copy()
+    assert twin == flow
+    assert len({flow, twin}) == 2
+
+
+def test_an_edge_from_a_value_is_no_edge() -> None:
+    flow, second = Flow("values"), add.copy()
+    assert flow.add_edge(5, second, key="x") is None
+    assert flow.constants[second] == {"x": 5}
+    assert flow.edges == set()
+
+
+def test_edges_are_equal_in_all_five_parts() -> None:
+    first, second = one.copy(), add.copy()
+    assert Edge(first, second, "x") == Edge(first, second, "x")
+    assert len({Edge(first, second, "x"), Edge(first, second, "x")}) == 1
+    others = [
+        Edge(second, first, "x"),
+        Edge(first, second, "y"),
+        Edge(first, second),
+        Edge(first, second, "x", mapped=True),
+        Edge(first, second, "x", flattened=True),
+    ]
+    assert all(other != Edge(first, second, "x") for other in others)
+    for key in ("not a name", "class"):
+        with pytest.raises(errors.FlowError, match="not a valid argument name"):
+            Edge(first, second, key)

@@ -3,6 +3,7 @@
 import pytest
 
 from penstock import Flow, Parameter, errors, get_backend, task
+from penstock.results import LocalResult
 from penstock.schedules import CronSchedule
 
 
@@ -67,3 +68,11 @@ def test_registering_inside_the_block_is_refused() -> None:
 def test_building_needs_a_storage() -> None:
     with pytest.raises(errors.StorageError, match="has no storage to be built"):
         greeting().serialize(build=True)
+
+
+def test_the_metadata_hold_executor_and_result() -> None:
+    flow = greeting(executor={"type": "threads", "max_workers": 2}, result=LocalResult("kept"))
+    spec = flow.serialize().model_dump(mode="json")
+    assert (spec["executor"]["type"], spec["executor"]["options"]) == ("threads", {"max_workers": 2})
+    assert spec["result"]["type"] == "local"
+    assert "hello" not in str(spec)

@@ -147,3 +147,19 @@ def test_a_run_that_begins_from_an_end_runs_nothing() -> None:
     ended = Success("before")
     assert flow.run(state=ended) is ended
     assert flow.run(state=Scheduled()).is_failed()
+
+
+def test_a_run_is_identified_in_its_context() -> None:
+    @task
+    def look() -> dict[str, Any]:
+        return penstock.context.to_dict()
+
+    with Flow("identified") as flow:
+        seen = look()
+    begun = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    with clock.use(VirtualClock(begun)):
+        told = flow.run(run_id="an id", run_name="sweet-otter").result[seen].result
+    assert (told["flow_run_id"], told["flow_run_name"], told["flow_run_attempt"]) == ("an id", "sweet-otter", 1)
+    assert told["scheduled_start_time"] == begun
+    elsewhere = {"flow_id", "task_id", "task_run_id", "config", "caches", "checkpointing", "secrets"}
+    assert elsewhere.isdisjoint(told)
