@@ -22,3 +22,5 @@ autodoc_typehints = "description"
 
 html_theme = "furo"
 html_title = "penstock"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]

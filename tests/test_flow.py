@@ -100,6 +100,16 @@ def test_two_tasks_of_one_slug_are_refused() -> None:
     assert len(flow) == 2
 
 
+def test_a_copy_keeps_its_slug_so_a_task_that_has_one_is_called_once() -> None:
+    named = one.copy(slug="only")
+    with Flow("slugs") as flow:
+        named()
+        with pytest.raises(errors.DuplicateKeyError, match='already has a task with the slug "only"'):
+            named()
+        named(task_args={"slug": "other"})
+    assert list(flow.slugs.values()) == ["only", "other"]
+
+
 def test_the_same_input_given_twice_is_refused() -> None:
     flow = Flow("twice")
     second = add.copy()
@@ -279,3 +289,36 @@ def test_a_flow_can_be_pickled_inside_its_block() -> None:
         one()
         copy = pickle.loads(cloudpickle.dumps(flow))
     assert copy.run().is_successful()
+
+
+def test_a_flow_is_shown_by_name_and_size_and_hashed_by_identity() -> None:
+    with Flow("shown") as flow:
+        one()
+    assert repr(flow) == '<Flow: "shown", 1 tasks>'
+    twin = flow.copy()
+    assert twin == flow
+    assert len({flow, twin}) == 2
+
+
+def test_an_edge_from_a_value_is_no_edge() -> None:
+    flow, second = Flow("values"), add.copy()
+    assert flow.add_edge(5, second, key="x") is None
+    assert flow.constants[second] == {"x": 5}
+    assert flow.edges == set()
+
+
+def test_edges_are_equal_in_all_five_parts() -> None:
+    first, second = one.copy(), add.copy()
+    assert Edge(first, second, "x") == Edge(first, second, "x")
+    assert len({Edge(first, second, "x"), Edge(first, second, "x")}) == 1
+    others = [
+        Edge(second, first, "x"),
+        Edge(first, second, "y"),
+        Edge(first, second),
+        Edge(first, second, "x", mapped=True),
+        Edge(first, second, "x", flattened=True),
+    ]
+    assert all(other != Edge(first, second, "x") for other in others)
+    for key in ("not a name", "class"):
+        with pytest.raises(errors.FlowError, match="not a valid argument name"):
+            Edge(first, second, key)

@@ -8,6 +8,7 @@ import cloudpickle
 import pytest
 
 from penstock import DateTimeParameter, Flow, Parameter, errors, registration, task
+from penstock.results import MemoryResult
 from penstock.tasks import Task
 
 
@@ -147,3 +148,14 @@ def test_a_time_may_have_a_default_which_is_read_like_one_that_is_given() -> Non
         DateTimeParameter("later", default="soon")
     with pytest.raises(errors.ParameterError, match="found 5"):
         flow.run(at=5)
+
+
+def test_the_value_of_a_parameter_is_not_written() -> None:
+    shelf = MemoryResult(location="{task_name}")
+    with Flow("kept", result=shelf) as flow:
+        given = Parameter("n")
+        used = same(given)
+    state = flow.run(n=5)
+    assert state.result[given].location is None
+    assert state.result[used].location is not None
+    assert (shelf.exists("same"), shelf.exists("n")) == (True, False)

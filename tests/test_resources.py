@@ -240,3 +240,19 @@ def test_a_flow_with_a_resource_can_be_pickled_and_run_by_workers() -> None:
     assert flow.run(executor={"type": "threads"}).result[used].result == 100
     revived = pickle.loads(cloudpickle.dumps(flow))
     assert revived.run().is_successful()
+
+
+def test_a_block_that_is_not_entered_is_not_cleaned_up_and_warned_of() -> None:
+    flow = Flow("made")
+
+    def build() -> ResourceBlock:
+        with flow:
+            block = database(1)
+            give(block.setup_task)
+        return block
+
+    with pytest.warns(UserWarning, match=r"not added to it: \[<Task: Database.cleanup>\]"):
+        block = build()
+    assert flow.run().is_successful()
+    assert block.cleanup_task not in flow
+    assert not any(line.startswith("cleanup") for line in LOG)

@@ -1,11 +1,14 @@
 """What a flow run comes to, and who has a say in it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from penstock import Flow, signals, task
-from penstock.states import Failed, Mapped, State, Success
+import penstock
+from penstock import Flow, clock, signals, task
+from penstock.states import Failed, Mapped, Scheduled, State, Success
+from penstock.testing.clocks import VirtualClock
 
 
 @task
@@ -103,3 +106,60 @@ def test_a_terminal_state_handler_that_breaks_fails_the_run(
     assert state.type == "Failed"
     assert f"The terminal state handler of flow handled {message}" in str(state.message)
     assert said[-1] == ("failed", "Failed")
+
+
+@task
+def surroundings() -> Any:
+    return penstock.context.get("extra")
+
+
+def test_the_context_of_a_single_task_can_be_added_to() -> None:
+    with Flow("contexts") as flow:
+        first, second = surroundings(), surroundings()
+    state = flow.run(context={"extra": "run"}, task_contexts={first: {"extra": "task"}})
+    assert [state.result[one].result for one in (first, second)] == ["task", "run"]
+
+
+def test_a_date_given_to_a_run_moves_its_days() -> None:
+    @task
+    def days() -> list[Any]:
+        return [penstock.context[name] for name in ("yesterday", "today", "tomorrow", "tomorrow_nodash")]
+
+    with Flow("days") as flow:
+        told = days()
+    with clock.use(VirtualClock(datetime(2026, 11, 22, 12, tzinfo=UTC))):
+        assert flow.run().result[told].result == ["2026-11-21", "2026-11-22", "2026-11-23", "20261123"]
+    given = flow.run(context={"date": "2024-02-28"})
+    assert given.result[told].result == ["2024-02-27", "2024-02-28", "2024-02-29", "20240229"]
+
+
+def test_what_a_task_raises_comes_out_of_the_run_where_it_is_asked_to() -> None:
+    with Flow("raises") as flow:
+        check(-1)
+    assert flow.run().is_failed()
+    with penstock.context(raise_on_exception=True), pytest.raises(ValueError, match="below zero"):
+        flow.run()
+
+
+def test_a_run_that_begins_from_an_end_runs_nothing() -> None:
+    with Flow("ended") as flow:
+        check(-1)
+    ended = Success("before")
+    assert flow.run(state=ended) is ended
+    assert flow.run(state=Scheduled()).is_failed()
+
+
+def test_a_run_is_identified_in_its_context() -> None:
+    @task
+    def look() -> dict[str, Any]:
+        return penstock.context.to_dict()
+
+    with Flow("identified") as flow:
+        seen = look()
+    begun = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    with clock.use(VirtualClock(begun)):
+        told = flow.run(run_id="an id", run_name="sweet-otter").result[seen].result
+    assert (told["flow_run_id"], told["flow_run_name"], told["flow_run_attempt"]) == ("an id", "sweet-otter", 1)
+    assert told["scheduled_start_time"] == begun
+    elsewhere = {"flow_id", "task_id", "task_run_id", "config", "caches", "checkpointing", "secrets"}
+    assert elsewhere.isdisjoint(told)

@@ -152,3 +152,14 @@ def test_a_signal_is_its_own_result_unless_one_is_given() -> None:
     assert signals.LOOP("why").state.result == "LOOP('why')"
     with pytest.raises(ValueError, match="Cancelled"):
         signals.signal_from_state(states.Cancelled())
+
+
+def test_a_state_does_not_repeat_the_tags_of_its_task() -> None:
+    with context(task_tags={"a"}):
+        assert states.Success().context == {}
+
+
+def test_the_signal_of_a_state() -> None:
+    assert signals.signal_from_state(states.TriggerFailed()) is signals.TRIGGERFAIL
+    with pytest.raises(signals.FAIL, match="again"):
+        raise signals.signal_from_state(states.Failed())("again")

@@ -300,7 +300,7 @@ class Flow(FlowGraph):
     ) -> "Graph":
         """Return the flow's graph; with *filename* draw it there, as the ending or *format* says.
 
-        With *flow_state* tasks have the colour of their state, and mapped tasks show each child.
+        With *flow_state* tasks have the colour of their state, and mapped tasks say how many children they had.
         """
         from penstock.hooks import calls
 

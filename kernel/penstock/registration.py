@@ -69,11 +69,15 @@ def register(
     """Validate, store and register a flow, as `Flow.register` was asked to; return what the backend has kept.
 
     The project is created last, when the source is stored: what is refused before leaves nothing behind. Raises
-    TypeError without a project name, UnknownProjectError where a missing project may not be created.
+    TypeError without a project name, UnknownProjectError where a missing project may not be created, ScheduleError for
+    a flow that has a schedule and a parameter without a default.
     """
     if not project or not isinstance(project, str):
         raise TypeError(f'Flow "{flow.name}" needs a project to be registered in: flow.register("tutorial")')
     flow.validate()
+    if flow.schedule is not None and (unset := [one.name for one in flow.parameters() if one.required]):
+        message = f'Flow "{flow.name}" cannot run by its schedule, since nobody gives it {errors.listing(unset)}'
+        raise errors.ScheduleError(f"{message}. Give each a default, or take the schedule away")
     backend = get_backend()
     if flow.storage is None:
         flow.storage = Storage.configured(**storage_options)

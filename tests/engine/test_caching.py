@@ -234,3 +234,14 @@ def test_a_handler_sees_that_a_kept_result_was_not_made_anew() -> None:
     flow.run()
     flow.run()
     assert seen == [("Pending", "Running"), ("Running", "Cached"), ("Pending", "Cached")]
+
+
+def test_in_a_pool_a_kept_result_is_looked_for_where_the_task_runs() -> None:
+    seen: list[tuple[str, str]] = []
+    with Flow("seen in a pool") as flow:
+        options = {"cache_for": 60, "state_handlers": [lambda _, old, new: seen.append((old.type, new.type))]}
+        double(1, task_args=options)
+    flow.run()
+    seen.clear()
+    assert flow.run(executor="threads").is_successful()
+    assert seen == [("Pending", "Running"), ("Running", "Cached")]

@@ -1,5 +1,7 @@
 """The results that the kernel ships hold what every result holds to."""
 
+import pickle
+
 import pytest
 
 from penstock import errors
@@ -32,3 +34,15 @@ def test_a_constant_is_read_everywhere_and_written_nowhere() -> None:
     with pytest.raises(errors.ResultMissingError, match="stored form"):
         result.get("anywhere")
     assert Result.restore(result.spec()) == result
+
+
+def test_a_location_is_a_text() -> None:
+    with pytest.raises(errors.SettingsError, match='option "location" of result "memory": Input should be a valid str'):
+        MemoryResult(location=lambda **known: "here")  # type: ignore[arg-type]
+
+
+def test_a_bare_pickle_is_no_result() -> None:
+    result = MemoryResult()
+    result.put("old", pickle.dumps([1, 2]))
+    with pytest.raises(errors.ResultCorruptError, match="not a penstock result"):
+        result.read("old")

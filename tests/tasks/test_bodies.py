@@ -120,3 +120,19 @@ def test_a_run_that_yields_is_refused_when_the_task_is_called() -> None:
 
     with pytest.raises(errors.TaskError, match="task 'Numbers' yields"), Flow("generator"):
         Numbers()()
+
+
+def test_a_task_that_returns_a_task_fails() -> None:
+    @task
+    def inner() -> int:
+        return 1
+
+    @task
+    def outer() -> Any:
+        return inner
+
+    with Flow("mistaken") as flow:
+        ended = outer()
+    state = flow.run().result[ended]
+    assert isinstance(state.result, errors.TaskError)
+    assert "call its function: inner.run(...)" in str(state.message)

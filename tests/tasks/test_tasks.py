@@ -217,3 +217,16 @@ def test_an_attribute_that_hides_an_option_is_warned_of() -> None:
 def test_a_task_comes_back_from_pickle_as_it_was() -> None:
     step = pickle.loads(cloudpickle.dumps(Step(size=4, name="mine", tags={"a"})))
     assert (step.name, step.tags, step.size) == ("mine", {"a"}, 4)
+
+
+def test_a_task_of_a_function_holds_its_options_only_and_its_function_can_be_called() -> None:
+    @task
+    def double(x: int) -> int:
+        return 2 * x
+
+    assert double.run(4) == double.fn(4) == 8
+    with pytest.raises(AttributeError, match="note"):
+        double.note = "mine"
+    step = Step()
+    step.note = "mine"
+    assert step.copy().note == "mine"

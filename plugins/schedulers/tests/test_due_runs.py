@@ -9,7 +9,7 @@ from pydantic import Field
 
 from penstock import Flow, Parameter, clock, context, errors, settings, task
 from penstock.hooks import manager
-from penstock.schedules import ClockEvent, Schedule
+from penstock.schedules import ClockEvent, CronSchedule, Schedule
 from penstock.testing.clocks import VirtualClock
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -136,3 +136,9 @@ def test_what_the_classic_run_took_is_explained(seen: list[Any], name: str) -> N
     with Flow("own") as own:
         Parameter(name)
     assert own.run(None, **options).is_successful()
+
+
+def test_schedules_tell_events_by_a_method_of_their_own() -> None:
+    (event,) = Hours(hours=[12], names={12: "noon"}).events(1, NOON - HOUR)
+    assert (event.start_time, dict(event.parameter_defaults)) == (NOON, {"name": "noon"})
+    assert CronSchedule("@hourly").events(1, NOON) == [ClockEvent(NOON + HOUR)]

@@ -222,3 +222,4 @@ def test_visualize_returns_a_graph_without_drawing() -> None:
     ]
     coloured = flow.visualize(flow_state=flow.run())
     assert all(node.color for node in coloured.nodes)
+    assert [node.label for node in coloured.nodes] == ["one", "add <2>"]
