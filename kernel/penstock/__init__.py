@@ -11,6 +11,7 @@ from penstock.context import context, tags
 if TYPE_CHECKING:
     from penstock import (
         backends,
+        cache_validators,
         errors,
         executors,
         results,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from penstock.parameters import DateTimeParameter, Parameter
     from penstock.registration import get_backend
     from penstock.resources import resource_manager
-    from penstock.tasks import FilterTask, Task, as_task, defaults_from_attrs, pause_task, task
+    from penstock.tasks import Task, as_task, pause_task, task
 
 _HOMES: Final[dict[str, str]] = {
     "control_flow": "case ifelse merge switch",
@@ -43,14 +44,14 @@ _HOMES: Final[dict[str, str]] = {
     "parameters": "DateTimeParameter Parameter",
     "registration": "get_backend",
     "resources": "resource_manager",
-    "tasks": "FilterTask Task as_task defaults_from_attrs pause_task task",
+    "tasks": "Task as_task pause_task task",
 }
 _NAMES: Final[dict[str, str]] = {name: f"penstock.{home}" for home, names in _HOMES.items() for name in names.split()}
 
 __version__: Final = "0.1.0"
 __all__ = [
-    "DateTimeParameter", "FilterTask", "Flow", "Parameter", "Task", "apply_map", "as_task", "backends",
-    "case", "context", "defaults_from_attrs", "errors", "executors", "flatten", "get_backend", "hookimpl",
+    "DateTimeParameter", "Flow", "Parameter", "Task", "apply_map", "as_task", "backends",
+    "cache_validators", "case", "context", "errors", "executors", "flatten", "get_backend", "hookimpl",
     "hookspec", "ifelse", "mapped", "merge", "pause_task", "resource_manager", "results", "run_configs",
     "schedulers", "schedules", "serializers", "signals", "states", "storage", "switch", "tags", "task",
     "testing", "triggers", "unmapped",

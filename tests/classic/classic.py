@@ -24,8 +24,8 @@ _MODULES: Final = {
 }
 _HOMES: Final = {
     "Edge": ("penstock.edges", "prefect.core.edge"),
-    "FilterTask": ("penstock", "prefect.tasks.control_flow.filter"),
-    "GetAttr": ("penstock.tasks", "prefect.tasks.core.operators"),
+    "FilterTask": ("penstock_tasks", "prefect.tasks.control_flow.filter"),
+    "GetAttr": ("penstock_tasks", "prefect.tasks.core.operators"),
     "ifelse": _CONTROL,
     "merge": _CONTROL,
     "switch": _CONTROL,

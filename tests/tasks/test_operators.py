@@ -10,7 +10,6 @@ import penstock
 from penstock import Flow, Task, errors, states, task
 from penstock.edges import Edge
 from penstock.results import MemoryResult
-from penstock.tasks import GetAttr, GetItem
 
 
 @task
@@ -95,16 +94,6 @@ def test_an_item_is_a_task_named_after_its_key_and_kept_where_the_value_is() -> 
     assert (first.checkpoint, first.result) == (False, kept)
     assert [state.result[one].result for one in (first, by_task)] == [6, [5, 6]]
     assert isinstance(state.result[missing].result, KeyError)
-
-
-def test_a_missing_item_or_attribute_may_have_a_default() -> None:
-    assert value_of(lambda: GetItem(default=9)(give({}), "k")) == 9
-    assert value_of(lambda: GetItem(default=9)(give({}), "k", default=4)) == 4
-    assert value_of(lambda: GetAttr()(give(3), "real.imag")) == 0
-    assert value_of(lambda: GetAttr(default=None)(give(3), "nope")) is None
-    with Flow("none") as flow:
-        missing = GetAttr()(give(3), "nope")
-    assert isinstance(flow.run().result[missing].result, AttributeError)
 
 
 def test_pipe_gives_a_task_to_another_as_its_first_input() -> None:

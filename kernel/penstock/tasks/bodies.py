@@ -1,45 +1,9 @@
-"""What helps to write a task's body: defaults taken from the task, and a pause."""
+"""What a task's body may call."""
 
-import functools
-import inspect
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from penstock import clock, errors, signals
+from penstock import clock, signals
 from penstock.context import context
-
-S = TypeVar("S")
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def defaults_from_attrs(
-    *names: str,
-) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concatenate[S, P], R]]:
-    """Let `run` take the inputs *names* from attributes of the task where a call leaves them out.
-
-    So a task is a template: set up when it is made, changed for one call where needed. Raises TaskError for a name
-    that is no input of `run`.
-    """
-
-    def decorate(run: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
-        function: Callable[..., R] = run
-        inputs = tuple(inspect.signature(run).parameters)[1:]
-        for name in names:
-            if name not in inputs:
-                hint = errors.did_you_mean(name, inputs)
-                raise errors.TaskError(f"defaults_from_attrs: {run.__qualname__} has no input {name!r}.{hint}")
-
-        @functools.wraps(run)
-        def with_defaults(self: S, *args: Any, **kwargs: Any) -> R:
-            given = {*inputs[: len(args)], *kwargs}
-            missing = {name: getattr(self, name) for name in names if name not in given}
-            return function(self, *args, **kwargs, **missing)
-
-        return with_defaults  # type: ignore[return-value]  # it takes what run takes
-
-    return decorate
 
 
 def pause_task(message: str | None = None, duration: timedelta | None = None) -> None:

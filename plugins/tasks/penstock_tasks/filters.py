@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock import triggers
 from penstock.context import context
-from penstock.tasks.base import Task
+from penstock.tasks import Task
 
 if TYPE_CHECKING:
     from typing import Unpack

@@ -1,0 +1,7 @@
+"""Ready-made tasks, and what helps to write one's own."""
+
+from penstock_tasks.bodies import defaults_from_attrs
+from penstock_tasks.filters import FilterTask
+from penstock_tasks.parts import GetAttr, GetItem
+
+__all__ = ["FilterTask", "GetAttr", "GetItem", "defaults_from_attrs"]
