@@ -7,7 +7,7 @@ from datetime import timedelta
 from queue import Empty, SimpleQueue
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from penstock import Flow, clock, task
@@ -73,6 +73,7 @@ _NAPS = st.lists(st.lists(st.integers(1, 50), max_size=4), min_size=1, max_size=
 
 @settings(deadline=None)  # threads take the time that they take
 @given(_NAPS)
+@example([[1], [48], [1, 47]])  # of those who remain, the order is that in which they joined
 def test_sleepers_wake_in_the_order_of_time(naps: list[list[int]]) -> None:
     woken: list[tuple[float, int]] = []
     virtual = VirtualClock()
