@@ -7,13 +7,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from penstock import Flow, Parameter, clock, context, errors, hookimpl, settings, signals, task
 from penstock.hooks import manager
+from penstock.results import LocalResult
 from penstock.testing import (
     Harness,
     assert_failed,
@@ -186,6 +188,37 @@ def test_nothing_of_the_users_own_penstock_is_touched() -> None:
     assert os.environ["PENSTOCK_HOME"] == home
     assert type(clock.current()) is clock.Clock
     assert logging.getLogger("penstock").level == level
+
+
+def test_results_are_not_written_unless_asked_for(tmp_path: Path) -> None:
+    @task(result=LocalResult(str(tmp_path / "results"), location="one"))
+    def one() -> int:
+        return 1
+
+    with Flow("kept") as flow:
+        one()
+    with harness() as flows:
+        assert flows.run(flow).state_of("one").location is None
+    assert not (tmp_path / "results").exists()
+    with harness(settings={"flows": {"checkpointing": True}}) as flows:
+        assert flows.run(flow).state_of("one").location is not None
+    assert (tmp_path / "results/one").is_file()
+
+
+@pytest.mark.parametrize("checkpointing", [True, False])
+def test_each_harness_begins_with_an_empty_cache(checkpointing: bool) -> None:
+    calls: list[int] = []
+
+    @task(cache_for=timedelta(hours=1))
+    def count() -> int:
+        calls.append(1)
+        return len(calls)
+
+    with Flow("cached") as flow:
+        count()
+    for expected in (1, 2):
+        with harness(settings={"flows": {"checkpointing": checkpointing}}) as flows:
+            assert [flows.run(flow).value("count") for _ in range(2)] == [expected, expected]
 
 
 def test_logs_are_quiet_unless_asked_for(caplog: pytest.LogCaptureFixture) -> None:

@@ -71,6 +71,7 @@ class VirtualClock(clock.Clock):
         self._lock = threading.Lock()
         self._waiting: list[_Waiting] = []
         self._participants: Counter[threading.Thread] = Counter()
+        self._places: dict[threading.Thread, int] = {}
         self._tie = itertools.count()
         _stay_in_this_process()
 
@@ -141,11 +142,13 @@ class VirtualClock(clock.Clock):
     def _join(self, thread: threading.Thread) -> None:
         with self._lock:
             self._participants[thread] += 1
+            self._places.setdefault(thread, next(self._tie))
 
     def _leave(self, thread: threading.Thread) -> None:
         with self._lock:
             self._participants[thread] -= 1
-            self._participants += Counter()  # drops those at zero
+            if not self._participants[thread]:
+                del self._participants[thread], self._places[thread]
             self._advance()
 
     @contextmanager
@@ -168,8 +171,8 @@ class VirtualClock(clock.Clock):
 
     def _rank(self) -> tuple[Any, ...]:
         """Return this thread's place among those who are woken at the same time: as they joined, then by task."""
-        joined = [*self._participants, threading.current_thread()].index(threading.current_thread())
-        return joined, context.get("task_slug") or "", -1 if (child := context.get("map_index")) is None else child
+        place = self._places.get(threading.current_thread(), float("inf"))
+        return place, context.get("task_slug") or "", -1 if (child := context.get("map_index")) is None else child
 
     def _look(self, waiting: _Waiting) -> None:
         """Move on if that has become possible unnoticed; raise if it has not for long."""

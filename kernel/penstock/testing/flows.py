@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 from penstock import clock, errors, logs
 from penstock import settings as all_settings
+from penstock.engine import setup
 from penstock.hooks import calls
 from penstock.parameters import Parameter
 from penstock.testing.clocks import VirtualClock
@@ -130,14 +131,17 @@ def harness(
 ) -> Iterator[Harness]:
     """Yield what runs flows for tests: away from the user's own penstock, and in virtual time.
 
-    Inside the block PENSTOCK_HOME is a temporary folder, *settings* (a nested mapping) go over all others, penstock
-    logs nothing below *log_level*, runs are told to no plugin, and the time is virtual, beginning at *start*.
+    Inside the block PENSTOCK_HOME is a temporary folder, no results are written, nothing is found in a cache from
+    before, penstock logs nothing below *log_level*, runs are told to no plugin, and the time is virtual, beginning at
+    *start*. *settings*, a nested mapping, go over all others: `{"flows": {"checkpointing": True}}` to write results.
     """
     logs.configure(calls.log_processors())
     logger = logging.getLogger(logs.ROOT)
     virtual = VirtualClock(start) if start is not None else VirtualClock()
     chosen = {**(settings or {})}
     chosen["logging"] = {"level": log_level, **chosen.get("logging", {})}
+    chosen["flows"] = {"checkpointing": False, **chosen.get("flows", {})}
+    setup._memory.cache_clear()  # noqa: SLF001 - where caches are kept if nothing is written
     with ExitStack() as stack:
         home = stack.enter_context(tempfile.TemporaryDirectory(prefix="penstock-"))
         stack.enter_context(patch.dict(os.environ, {"PENSTOCK_HOME": home}))
