@@ -258,9 +258,9 @@ class Flow(FlowGraph):
 
     def diagnostics(self, *, include_secret_names: bool = False) -> str:
         """Return what to send along with a question, as JSON: versions, and what is set, by name and never by value."""
-        from penstock import diagnostics
+        from penstock.hooks import calls
 
-        return diagnostics.diagnose(self, include_secret_names=include_secret_names)
+        return calls.diagnose(self, include_secret_names=include_secret_names)
 
     def register(
         self,

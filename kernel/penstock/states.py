@@ -456,6 +456,12 @@ def _restored(name: str, value: Any) -> Any:
 
 
 def _to_json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _to_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_to_json(item) for item in value]
     if isinstance(value, datetime):
         return value.isoformat()
-    return value.serialize() if isinstance(value, State) else value
+    if isinstance(value, State):
+        return value.serialize()
+    return value if value is None or isinstance(value, str | int | float) else str(value)

@@ -93,9 +93,6 @@ def test_every_known_difference_is_in_a_row_that_says_so() -> None:
         ("penstock.schedules", "clocks"),
         ("penstock.schedules", "filters"),
         ("penstock.schedules", "adjustments"),
-        ("penstock.serializers", "DateTimeSerializer"),
-        ("penstock.serializers", "PandasSerializer"),
-        ("penstock.serializers", "CompressedSerializer"),
     ],
     ids=lambda value: value if ":" not in value else value.partition(":")[2],
 )

@@ -146,6 +146,16 @@ def test_penstock_draw_flow() -> None:
         assert str(Flow("drawn").visualize(horizontal=True)) == "drawn True"
 
 
+def test_penstock_diagnose() -> None:
+    class Plugin:
+        @hookimpl(tryfirst=True)
+        def penstock_diagnose(self, flow: Flow) -> str:
+            return flow.name
+
+    with observing(Plugin()):
+        assert Flow("asked").diagnostics() == "asked"
+
+
 def test_penstock_render_html() -> None:
     class Plugin:
         @hookimpl(tryfirst=True)

@@ -4,12 +4,10 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from penstock import Flow, Parameter, errors, settings, task
-from penstock.executors import Executor
+from penstock import Flow, Parameter, errors, task
 
 
 def doubling(name: str = "My Flow!") -> Flow:
@@ -91,40 +89,3 @@ def test_the_hash_is_that_of_the_metadata() -> None:
     assert doubling().serialized_hash() != doubling("other").serialized_hash()
     with pytest.raises(errors.StorageError, match="has no storage to be built"):
         doubling().serialized_hash(build=True)
-
-
-def test_diagnostics_name_what_is_set_and_never_to_what(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PENSTOCK_EXECUTOR", "threads")
-    monkeypatch.setenv("PENSTOCK_EXECUTOR__MY_SECRET", "hidden")
-    flow = doubling()
-    flow.executor = {"type": "threads", "max_workers": 7}
-    flow.result = "s3://user:hidden@bucket"
-    with settings.override({"scheduler": {"ahead": 77}}):
-        text, more = flow.diagnostics(), json.loads(flow.diagnostics(include_secret_names=True))
-    found = json.loads(text)
-    assert "hidden" not in text
-    assert "77" not in text
-    assert found["config_overrides"] == dict.fromkeys(
-        ["executor", "executor.type", "home", "logging.level", "scheduler.ahead"], True
-    )
-    assert found["env_vars"] == ["PENSTOCK_EXECUTOR", "PENSTOCK_HOME", "PENSTOCK_LOGGING__LEVEL"]
-    assert "PENSTOCK_EXECUTOR__MY_SECRET" in more["env_vars"]
-    assert "executor.my_secret" in more["config_overrides"]
-    assert found["flow_information"] == {
-        "type": "Flow",
-        "tasks": 2,
-        "schedule": False,
-        "storage": False,
-        "executor": {"type": "threads", "max_workers": True},
-        "run_config": False,
-        "result": {"type": "s3"},
-    }
-    assert {"platform", "python", "penstock"} <= set(found["system_information"])
-
-
-def test_diagnostics_know_the_options_of_a_part() -> None:
-    flow = doubling()
-    executor: Any = Executor.resolve("threads", max_workers=3)
-    flow.executor = executor
-    information = json.loads(flow.diagnostics())["flow_information"]
-    assert information["executor"] == {"type": "threads", "max_workers": True}

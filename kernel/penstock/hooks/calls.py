@@ -47,6 +47,15 @@ def flow_registered(spec: "FlowSpec", project: str, version: int) -> None:
         tell(spec, project, version)
 
 
+def diagnose(flow: "Flow", *, include_secret_names: bool) -> str:
+    """Return the first plugin's diagnostics of *flow*; raises PluginMissingError saying what to install."""
+    hook = manager.registry().manager.hook.penstock_diagnose
+    answer: str | None = hook(flow=flow, include_secret_names=include_secret_names)
+    if answer is None:
+        raise lookup.missing("Diagnostics need", "penstock-cli")
+    return answer
+
+
 def show_progress(flow: "Flow") -> "AbstractContextManager[None]":
     """Return the first plugin's view of a run of *flow*; raises PluginMissingError saying what to install."""
     answer: AbstractContextManager[None] | None = manager.registry().manager.hook.penstock_show_progress(flow=flow)

@@ -92,6 +92,11 @@ def penstock_draw_flow(flow: "Flow", flow_state: "State | None", horizontal: boo
 
 
 @hookspec(firstresult=True)
+def penstock_diagnose(flow: "Flow", include_secret_names: bool) -> str | None:
+    """Return as JSON what to send along with a question about *flow*: versions, and names of what is set; no values."""
+
+
+@hookspec(firstresult=True)
 def penstock_render_html(subject: "State | Flow") -> str | None:
     """Return what a notebook shows of a state or of a flow, as HTML in which every text is escaped."""
 

@@ -1,4 +1,4 @@
-"""What this plugin brings: the hook through which other plugins add commands, and a view of runs as they go."""
+"""What this plugin brings: the hook through which others add commands, a view of runs, and diagnostics."""
 
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,14 @@ def penstock_add_hookspecs(manager: "pluggy.PluginManager") -> None:
     from penstock_cli import hookspecs
 
     manager.add_hookspecs(hookspecs)
+
+
+@hookimpl
+def penstock_diagnose(flow: "Flow", include_secret_names: bool) -> str:
+    """Gather versions, and names of settings, variables and options."""
+    from penstock_cli import diagnostics
+
+    return diagnostics.diagnose(flow, include_secret_names=include_secret_names)
 
 
 @hookimpl
