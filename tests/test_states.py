@@ -167,7 +167,7 @@ def test_the_signal_of_a_state() -> None:
 
 def test_parameters_of_any_type_have_a_form_in_json() -> None:
     moment = datetime(2026, 11, 22, tzinfo=UTC)
-    cached = Cached(cached_parameters={"day": moment.date(), "at": [moment, {1: None}], "n": 3})
+    cached = states.Cached(cached_parameters={"day": moment.date(), "at": [moment, {1: None}], "n": 3})
     assert json.loads(json.dumps(cached.serialize()))["cached_parameters"] == {
         "day": "2026-11-22",
         "at": ["2026-11-22T00:00:00+00:00", {"1": None}],
