@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from penstock import errors, signals
 from penstock.context import Frame, active_flow, current
-from penstock.engine.board import CLEAN, Board
+from penstock.engine.board import CLEAN, ODD, Board
 from penstock.engine.collecting import rare_collections
 from penstock.engine.driver import Driver
 from penstock.engine.failures import unreadable
@@ -148,7 +148,9 @@ def final_state(flow: "Flow", board: Board) -> State:
     states = TaskStates(board)
     if board.ended.count(CLEAN) == len(board.ended):
         return Success("All reference tasks succeeded.", states)
-    if not all(board.has_ended(number) for number in range(len(board.plan.tasks)) if not board.plan.uses[number]):
+    if not all(
+        board.ended[number] in {CLEAN, ODD} for number in range(len(board.plan.tasks)) if not board.plan.uses[number]
+    ):
         return Running("Flow run in progress: terminal tasks are incomplete.", states)
     reference = [child for task in flow.reference_tasks() for child in odd_children(states[task])]
     if any(state.is_failed() for state in reference):

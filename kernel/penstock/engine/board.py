@@ -82,10 +82,6 @@ class Board:
             known = self.states[number] = Success(SUCCEEDED, self.values[number]) if clean else Pending("Task not run.")
         return known
 
-    def has_ended(self, number: int) -> bool:
-        """Return whether a task, and every child of one that was mapped, has ended."""
-        return self.ended[number] in {CLEAN, ODD}
-
     def is_clean_above(self, number: int, *, begun: bool = False) -> bool:
         """Return whether all that a task waits for were plain successes, or with *begun* are mapped and under way."""
         above = self.plan.upstream(number)

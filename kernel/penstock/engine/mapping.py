@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from penstock.edges import FLATTENED, MAPPED
 from penstock.engine.work import SUCCEEDED, is_plain
@@ -32,12 +32,8 @@ class Children(Sequence[State]):
         """Return how many children there are."""
         return len(self._values)
 
-    @overload
-    def __getitem__(self, index: int) -> State: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[State]: ...
-    def __getitem__(self, index: int | slice) -> State | list[State]:
-        """Return a child's state."""
+    def __getitem__(self, index: Any) -> Any:
+        """Return a child's state; for a slice, a list of states."""
         if isinstance(index, slice):
             return [self[position] for position in range(*index.indices(len(self)))]
         position = range(len(self))[index]

@@ -113,13 +113,14 @@ class Work:
         below = Frame(dict(self.values), current(), RUN_LAZY)
         with self._inside(below, call):
             try:
-                state = self._found(call) if self.looks else None
+                state = self._found(call)
                 if state is None:
-                    state = await self._awaited(call)
+                    try:
+                        state = Success(SUCCEEDED, await self._in_time(call))
+                    except signals.SUCCESS as signal:
+                        state = signal.state
                     keeps = self.around.result is not None
                     state = await asyncio.to_thread(self._kept, call, state) if keeps else self._kept(call, state)
-            except asyncio.CancelledError:
-                raise
             except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
                 state = _rounded(state_of(error), call)
         _note(ended, 0, state)
@@ -136,7 +137,14 @@ class Work:
     def _run(self, below: Frame, call: Call) -> State:
         token = enter(TaskFrame(below, self, 0, *call[1:]))
         try:
-            return (self._found(call) if self.looks else None) or self._kept(call, self._returned(call))
+            found = self._found(call) if self.looks else None
+            if found is not None:
+                return found
+            try:
+                state: State = Success(SUCCEEDED, self._value(call))
+            except signals.SUCCESS as signal:
+                state = signal.state
+            return self._kept(call, state)
         except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
             return _rounded(state_of(error), call)
         finally:
@@ -160,15 +168,12 @@ class Work:
     async def _in_time(self, call: Call) -> Any:
         """Return what the coroutine returns; raises OutOfTime if it does not within the task's timeout."""
         with logged() if self.around.log_stdout else nullcontext():
-            seconds = self.around.timeout
-            if seconds is None:
-                return await self._body(call)
             body = asyncio.ensure_future(self._body(call))
-            done, _ = await asyncio.wait([body], timeout=seconds)
+            done, _ = await asyncio.wait([body], timeout=self.around.timeout)
             if not done:
                 body.cancel()
                 done, _ = await asyncio.wait([body], timeout=0.2)
-                raise out_of_time(seconds, stopped=bool(done))
+                raise out_of_time(self.around.timeout or 0, stopped=bool(done))
             return body.result()
 
     def _body(self, call: Call) -> Any:
@@ -204,19 +209,6 @@ class Work:
     def _target(self, inputs: dict[str, Any]) -> str:
         assert self.around.target is not None  # noqa: S101 - for the type checker: its callers have looked
         return filled(self.around.target, inputs, f"target of task {self.__name__!r}")
-
-    def _returned(self, call: Call) -> State:
-        """Return the success that the body ended in, its own if it raised one."""
-        try:
-            return Success(SUCCEEDED, self._value(call))
-        except signals.SUCCESS as signal:
-            return signal.state
-
-    async def _awaited(self, call: Call) -> State:
-        try:
-            return Success(SUCCEEDED, await self._in_time(call))
-        except signals.SUCCESS as signal:
-            return signal.state
 
     def _kept(self, call: Call, state: State) -> State:
         """Return *state*, a success, with the location of its value if it is kept: none before it can be read back."""
