@@ -148,9 +148,7 @@ def final_state(flow: "Flow", board: Board) -> State:
     states = TaskStates(board)
     if board.ended.count(CLEAN) == len(board.ended):
         return Success("All reference tasks succeeded.", states)
-    if not all(
-        board.ended[number] in {CLEAN, ODD} for number in range(len(board.plan.tasks)) if not board.plan.uses[number]
-    ):
+    if not all(ended in {CLEAN, ODD} for ended, uses in zip(board.ended, board.plan.uses, strict=True) if not uses):
         return Running("Flow run in progress: terminal tasks are incomplete.", states)
     reference = [child for task in flow.reference_tasks() for child in odd_children(states[task])]
     if any(state.is_failed() for state in reference):

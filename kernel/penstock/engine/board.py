@@ -120,11 +120,11 @@ class Board:
 
     def _seen(self, number: int, mark: int, child: int | None) -> State:
         if mark == MAPPED and child is not None and number in self.maps:
-            return self.maps[number].children[child]
+            own: State = self.maps[number].children[child]
+            return own
         state = self.state(number)
         if mark & MAPPED and child is not None and isinstance(state, Mapped):
-            own: State = state.map_states[child]
-            return own
+            return state.map_states[child]
         return state
 
     def identify(self, number: int) -> tuple[str, str, frozenset[str]]:
