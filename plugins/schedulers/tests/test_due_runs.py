@@ -49,7 +49,7 @@ def seen() -> list[Any]:
 def recording(seen: list[Any], schedule: Schedule | None, seconds: float = 0, default: Any = "nobody") -> Flow:
     @task
     def record(name: str) -> str:
-        seen.append((clock.now().hour, context.get("scheduled_start_time").hour, name))
+        seen.append((clock.now().hour, context["scheduled_start_time"].hour, name))
         clock.sleep(seconds)
         if name == "fails":
             raise ValueError(name)
