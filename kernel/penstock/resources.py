@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 from penstock import signals
 from penstock.blocks import Block
 from penstock.edges import Binding
-from penstock.tasks import Task
+from penstock.tasks import FunctionTask, Task
 
 if TYPE_CHECKING:
     from penstock.edges import Edge
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from penstock.states import State
 
 
-class ResourceTask(Task):
+class ResourceTask(FunctionTask):
     """A task whose value dies with its process."""
 
     reruns_on_restart: ClassVar[bool] = True
@@ -24,34 +24,17 @@ class ResourceTask(Task):
 class ResourceInit(ResourceTask):
     """Makes the manager: calls its class, whose arguments are the task's inputs."""
 
-    def __init__(self, resource_class: Callable[..., Any], **options: Any) -> None:
-        """Call *resource_class*."""
-        self.resource_class: Callable[..., Any] = resource_class
-        super().__init__(**options)
-
-    def run(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the manager."""
-        return self.resource_class(*args, **kwargs)
-
-    def body(self) -> Callable[..., Any]:
-        """Return the class."""
-        return self.resource_class
-
-
-class ResourceSetup(ResourceTask):
-    """Sets the resource up."""
-
-    def run(self, mgr: Any) -> Any:
-        """Return the resource."""
-        return mgr.setup()
-
 
 class ResourceCleanup(ResourceTask):
     """Cleans the resource up."""
 
-    def run(self, mgr: Any, resource: Any = None) -> None:
-        """Let the manager clean up."""
-        mgr.cleanup(resource)
+
+def _set_up(mgr: Any) -> Any:
+    return mgr.setup()
+
+
+def _clean_up(mgr: Any, resource: Any = None) -> None:
+    mgr.cleanup(resource)
 
 
 def resource_cleanup_trigger(upstream_states: "Mapping[Edge, State]") -> bool:
@@ -117,8 +100,8 @@ class ResourceBlock(Block):
         self.init_task: Task = made
         self.setup_task: Task | None = None
         if hasattr(manager.resource_class, "setup"):
-            self.setup_task = ResourceSetup(**manager.setup_task_kwargs).bind(made, flow=where)
-        self.cleanup_task: Task = ResourceCleanup(**manager.cleanup_task_kwargs)
+            self.setup_task = ResourceTask(_set_up, **manager.setup_task_kwargs).bind(made, flow=where)
+        self.cleanup_task: Task = ResourceCleanup(_clean_up, **manager.cleanup_task_kwargs)
 
     def __enter__(self) -> Task | None:
         """Begin, and return the task whose value is the resource."""
