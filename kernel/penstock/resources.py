@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 from penstock import signals
 from penstock.blocks import Block
 from penstock.edges import Binding
-from penstock.tasks import Task
+from penstock.tasks import FunctionTask, Task
 
 if TYPE_CHECKING:
     from penstock.edges import Edge
@@ -21,21 +21,10 @@ class ResourceTask(Task):
     reruns_on_restart: ClassVar[bool] = True
 
 
-class ResourceInit(ResourceTask):
+class ResourceInit(FunctionTask):
     """Makes the manager: calls its class, whose arguments are the task's inputs."""
 
-    def __init__(self, resource_class: Callable[..., Any], **options: Any) -> None:
-        """Call *resource_class*."""
-        self.resource_class: Callable[..., Any] = resource_class
-        super().__init__(**options)
-
-    def run(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the manager."""
-        return self.resource_class(*args, **kwargs)
-
-    def body(self) -> Callable[..., Any]:
-        """Return the class."""
-        return self.resource_class
+    reruns_on_restart: ClassVar[bool] = True
 
 
 class ResourceSetup(ResourceTask):
