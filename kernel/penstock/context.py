@@ -8,26 +8,19 @@ so that a task which asks for nothing pays for nothing.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar, Token
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 F = TypeVar("F")
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Frame:
-    """Values of one level, over those of the level below it."""
+    """Values of one level, over those of the level below it; *lazy* functions are called with the frame they serve."""
 
-    __slots__ = ("below", "lazy", "values")
-
-    def __init__(
-        self,
-        values: dict[str, Any],
-        below: "Frame | None" = None,
-        lazy: Mapping[str, Callable[["Frame"], Any]] | None = None,
-    ) -> None:
-        """Hold *values* over the frame *below*; *lazy* functions are called with the frame they serve."""
-        self.values: dict[str, Any] = values
-        self.below: Frame | None = below
-        self.lazy: Mapping[str, Callable[[Frame], Any]] | None = lazy
+    values: dict[str, Any]
+    below: "Frame | None" = None
+    lazy: Mapping[str, Callable[["Frame"], Any]] | None = None
 
     def find(self, key: str) -> Any:
         """Return the nearest value of *key*, or raise KeyError."""

@@ -1,5 +1,6 @@
 """What can be asked about a flow: its tasks, what they are bound to, and the order they stand in."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping
 from types import MappingProxyType
@@ -43,11 +44,6 @@ def _edges(task: Task, binding: Binding | None) -> set[Edge]:
     }
 
 
-def _numbered(counts: dict[str, int], stem: str) -> str:
-    counts[stem] = number = counts.get(stem, 0) + 1
-    return f"{stem}-{number}"
-
-
 class FlowQueries:
     """Tasks in the order in which they were added, and for each what a call has bound it to."""
 
@@ -85,17 +81,13 @@ class FlowQueries:
     def slugs(self) -> dict[Task, str]:
         """The name of each task in this flow: its own slug, or its name, tags and a number."""
         if self._slugs is None:
-            counts: dict[str, int] = {}
             slugs: dict[Task, str] = {}
+            counts: defaultdict[str, Iterator[int]] = defaultdict(lambda: itertools.count(1))
             for task in self._bindings:
                 options = task.options
-                slug = options.slug
-                if slug is None:
-                    stem = "-".join([task.name, *sorted(options.tags)]) if options.tags else task.name
-                    slug = _numbered(counts, stem)
-                    while slug in self._by_slug:
-                        slug = _numbered(counts, stem)
-                slugs[task] = slug
+                stem = "-".join([task.name, *sorted(options.tags)]) if options.tags else task.name
+                free = (slug for number in counts[stem] if (slug := f"{stem}-{number}") not in self._by_slug)
+                slugs[task] = next(free) if options.slug is None else options.slug
             self._slugs = slugs
         return self._slugs
 

@@ -27,9 +27,6 @@ _configured = False
 class _Handler(logging.StreamHandler[Any]):
     """Writes to whatever standard error is at the time, so that it may be redirected later."""
 
-    def __init__(self) -> None:
-        super().__init__(sys.stderr)
-
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr
         super().emit(record)

@@ -20,6 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from penstock import errors
 
 _PREFIX: Final = "PENSTOCK_"
+_KINDS: Final = ("executor", "storage", "result", "backend")
 
 
 def _split(value: object) -> object:
@@ -171,7 +172,7 @@ def _environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Mapping[str,
 
 def _nest(path: list[str], text: str) -> dict[str, Any]:
     value: Any = text
-    if len(path) > 1 and path[0] in ("executor", "storage", "result", "backend"):
+    if len(path) > 1 and path[0] in _KINDS:
         with contextlib.suppress(ValueError):
             value = json.loads(text)
     for name in reversed(path):
@@ -182,8 +183,8 @@ def _nest(path: list[str], text: str) -> dict[str, Any]:
 def _merge(into: dict[str, Any], values: Mapping[str, Any], source: str, origins: dict[str, str], path: str) -> None:
     for name, value in values.items():
         dotted = f"{path}{name}"
-        if not path and name in ("executor", "storage", "result", "backend"):
-            _merge_kind(into, name, value, source, origins)
+        if not path and name in _KINDS:
+            _merge_kind(into, name, _kind(value), source, origins)
         elif isinstance(value, Mapping) and isinstance(into.setdefault(name, {}), dict):
             _merge(into[name], value, source, origins, f"{dotted}.")
         else:
@@ -191,19 +192,14 @@ def _merge(into: dict[str, Any], values: Mapping[str, Any], source: str, origins
             origins[dotted] = source
 
 
-def _merge_kind(into: dict[str, Any], name: str, value: Any, source: str, origins: dict[str, str]) -> None:
-    """Let a value that names a type or a URL replace what was there, and one that does not add to it."""
-    options = _kind(value)
-    if not isinstance(options, Mapping):
-        into[name] = options
-    elif {"type", "url"} & set(options):
-        into[name] = dict(options)
-        for dotted in [known for known in origins if known.startswith(f"{name}.")]:
-            del origins[dotted]
-    else:
-        into[name] = {**into.get(name, {}), **options}
-    origins.update({f"{name}.{option}": source for option in (options if isinstance(options, Mapping) else ())})
-    origins[name] = source
+def _merge_kind(into: dict[str, Any], name: str, options: Any, source: str, origins: dict[str, str]) -> None:
+    """Let options that name a type or a URL replace what was there, and such that do not add to it."""
+    adds = isinstance(options, Mapping) and {"type", "url"}.isdisjoint(options)
+    into[name] = {**into.get(name, {}), **options} if adds else options
+    for dotted in [] if adds else [known for known in origins if known.startswith(f"{name}.")]:
+        del origins[dotted]
+    named = options if isinstance(options, Mapping) else ()
+    origins.update({f"{name}.{option}": source for option in named}, **{name: source})
 
 
 def _explain(item: dict[str, Any], origins: Mapping[str, str]) -> str:
@@ -214,20 +210,11 @@ def _explain(item: dict[str, Any], origins: Mapping[str, str]) -> str:
     origin = origins.get(dotted) or next(iter([*below, *above]), "")
     source = f"   (from {origin})" if origin else ""
     if item["type"] == "extra_forbidden":
-        known = _section(path[:-1]).model_fields
+        section = getattr(Settings(), path[0]) if path[1:] else Settings()
+        known = type(section).model_fields
         hint = errors.did_you_mean(path[-1], known) or f" The names are {errors.listing(known)}."
         return f"There is no setting {dotted}.{hint}{source}"
     return f"The setting {dotted}: {item['msg']}; found {item['input']!r}{source}"
-
-
-def _section(path: list[str]) -> type[BaseModel]:
-    section: type[BaseModel] = Settings
-    for name in path:
-        inner = section.model_fields[name].annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            break
-        section = inner
-    return section
 
 
 _lock: Final = threading.Lock()

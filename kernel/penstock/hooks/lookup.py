@@ -4,51 +4,38 @@ The registry knows what the installed plugins offer; the catalogue knows what pe
 so that a missing one can be named.
 """
 
-import importlib
 import sys
 from collections.abc import Callable
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from penstock import errors
 
-FACADES: Final[dict[str, str]] = {
-    "storage": "storage",
-    "result": "results",
-    "serializer": "serializers",
-    "executor": "executors",
-    "schedule": "schedules",
-    "scheduler": "schedulers",
-    "run_config": "run_configs",
-    "backend": "backends",
-}
+_PLURAL: Final = ("result", "serializer", "executor", "schedule", "scheduler", "run_config", "backend")
+FACADES: Final[dict[str, str]] = {"storage": "storage", **{kind: f"{kind}s" for kind in _PLURAL}}
 """Each kind with the facade module its classes are imported from."""
 
-CATALOGUE: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+CATALOGUE: Final[dict[str, dict[str, str]]] = {
     "penstock-fsspec": {
-        "storage": ("Local", "local", "FsspecStorage", "fsspec"),
-        "result": ("LocalResult", "local", "FsspecResult", "fsspec"),
+        "storage": "Local local FsspecStorage fsspec",
+        "result": "LocalResult local FsspecResult fsspec",
     },
-    "penstock-s3": {"storage": ("S3", "s3"), "result": ("S3Result", "s3")},
-    "penstock-github": {"storage": ("GitHub", "github")},
-    "penstock-executors": {
-        "executor": ("ThreadExecutor", "threads", "ProcessExecutor", "processes"),
-    },
+    "penstock-s3": {"storage": "S3 s3", "result": "S3Result s3"},
+    "penstock-github": {"storage": "GitHub github"},
+    "penstock-executors": {"executor": "ThreadExecutor threads ProcessExecutor processes"},
     "penstock-schedulers": {
-        "schedule": ("IntervalSchedule", "interval", "CronSchedule", "cron"),
-        "scheduler": ("LocalScheduler", "local", "BackendScheduler", "backend"),
+        "schedule": "IntervalSchedule interval CronSchedule cron",
+        "scheduler": "LocalScheduler local BackendScheduler backend",
     },
-    "penstock-backend": {"backend": ("SQLBackend", "sql", "sqlite")},
-    "penstock-client": {"backend": ("HTTPBackend", "http", "https")},
-    "penstock-agent": {"run_config": ("LocalRun", "local")},
-    "penstock-dask": {"executor": ("DaskExecutor", "dask", "LocalDaskExecutor", "local-dask")},
-    "penstock-ray": {"executor": ("RayExecutor", "ray")},
-    "penstock-docker": {"storage": ("Docker", "docker"), "run_config": ("DockerRun", "docker")},
-    "penstock-gitlab": {"storage": ("GitLab", "gitlab")},
-    "penstock-formats": {
-        "serializer": ("ArrowSerializer", "arrow", "MsgspecSerializer", "msgspec", "PandasSerializer", "pandas"),
-    },
-    "penstock-gcs": {"storage": ("GCS", "gcs"), "result": ("GCSResult", "gcs")},
-    "penstock-azure": {"storage": ("Azure", "azure"), "result": ("AzureResult", "azure")},
+    "penstock-backend": {"backend": "SQLBackend sql sqlite"},
+    "penstock-client": {"backend": "HTTPBackend http https"},
+    "penstock-agent": {"run_config": "LocalRun local"},
+    "penstock-dask": {"executor": "DaskExecutor dask LocalDaskExecutor local-dask"},
+    "penstock-ray": {"executor": "RayExecutor ray"},
+    "penstock-docker": {"storage": "Docker docker", "run_config": "DockerRun docker"},
+    "penstock-gitlab": {"storage": "GitLab gitlab"},
+    "penstock-formats": {"serializer": "ArrowSerializer arrow MsgspecSerializer msgspec PandasSerializer pandas"},
+    "penstock-gcs": {"storage": "GCS gcs", "result": "GCSResult gcs"},
+    "penstock-azure": {"storage": "Azure azure", "result": "AzureResult azure"},
 }
 """What comes with which distribution of the project: class names and type names by kind."""
 
@@ -61,13 +48,16 @@ def find(kind: str, name: str, distribution: str | None = None) -> Any:
     """
     from penstock.hooks import manager
 
-    offer = manager.registry().offers[kind].get(name)
-    if offer is not None:
-        return offer.load()
+    offers = manager.registry().offers[kind]
+    if name in offers:
+        return offers[name].load()
     where = f"penstock.{FACADES[kind]}.{name}" if name[:1].isupper() else f'{kind} "{name}"'
     distribution = distribution or catalogued(kind, name)
     if distribution is None:
-        _unknown(kind, name)
+        known = {offer.type for offer in offers.values()}
+        message = f'No plugin offers {"an" if kind[0] in "aeiou" else "a"} {kind} "{name}".'
+        hint = errors.did_you_mean(name, known)
+        raise errors.UnknownTypeError(f"{message}{hint} There is {errors.listing(known)}.")
     raise missing(f"{where} comes with", distribution)
 
 
@@ -89,7 +79,7 @@ def missing(what: str, distribution: str) -> errors.PluginMissingError:
 
 def catalogued(kind: str, name: str) -> str | None:
     """Return the distribution of the project that offers *name*, or None."""
-    return next((d for d, offers in CATALOGUE.items() if name in offers.get(kind, ())), None)
+    return next((d for d, offers in CATALOGUE.items() if name in offers.get(kind, "").split()), None)
 
 
 def distribution_of(kind: str, name: str) -> str | None:
@@ -98,16 +88,6 @@ def distribution_of(kind: str, name: str) -> str | None:
 
     offer = manager.registry().offers[kind].get(name)
     return offer.distribution if offer else None
-
-
-def _unknown(kind: str, name: str) -> NoReturn:
-    from penstock.hooks import manager
-
-    known = {offer.type for offer in manager.registry().offers[kind].values()}
-    hint = errors.did_you_mean(name, known)
-    article = "an" if kind[0] in "aeiou" else "a"
-    message = f'No plugin offers {article} {kind} "{name}".{hint} There is {errors.listing(known)}.'
-    raise errors.UnknownTypeError(message)
 
 
 def attach(module: str, kind: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
@@ -129,9 +109,3 @@ def attach(module: str, kind: str) -> tuple[Callable[[str], Any], Callable[[], l
         return sorted({*vars(sys.modules[module]), *offered})
 
     return get_attribute, list_names
-
-
-def import_object(target: str) -> Any:
-    """Import the object that the string `"module:name"` stands for."""
-    module, _, name = target.partition(":")
-    return getattr(importlib.import_module(module), name)

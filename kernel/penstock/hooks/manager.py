@@ -10,7 +10,7 @@ import textwrap
 import threading
 import time
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -65,7 +65,7 @@ class Offer:
         if not isinstance(self.target, str):
             return self.target
         try:
-            return lookup.import_object(self.target)
+            return importlib_metadata.EntryPoint(self.type, self.target, PROJECT).load()
         except Exception as error:  # the plugin's own code, at its first import
             cause, hint = _describe(error, str(self.target).partition(".")[0])
             message = f'{self.kind} "{self.type}" of the plugin {self.distribution or self.plugin} is broken: {cause}'
@@ -82,7 +82,8 @@ class Registry:
         self.records: list[PluginRecord] = []
         self.offers: dict[str, dict[str, Offer]] = {kind: {} for kind in lookup.FACADES}
         self.manager.hook.penstock_add_hookspecs.call_historic(kwargs={"manager": self.manager})
-        self.add(builtins, PluginRecord("kernel", "penstock", _version("penstock")))
+        version = next((one.version for one in importlib_metadata.distributions(name=PROJECT)), None)
+        self.add(builtins, PluginRecord("kernel", PROJECT, version))
 
     def load(self, entry_points: Iterable[importlib_metadata.EntryPoint]) -> None:
         """Import and register the plugins of *entry_points*, those that bring hooks of their own first."""
@@ -93,44 +94,37 @@ class Registry:
             self.add(plugin, record)
         for plugin, record in usable:
             if record.error is None:
-                self._guard(record, lambda plugin=plugin: self._refuse_unknown_hooks(plugin))
-            if record.error is not None:
-                self._forget(plugin, record)
+                self._guard(record, plugin, self._refuse_unknown_hooks, plugin)
         self.records.sort(key=lambda record: record.name)
 
     def add(self, plugin: object, record: PluginRecord) -> None:
         """Register *plugin* and take up what it offers; on failure leave it out and say why in *record*."""
         if record not in self.records:
             self.records.append(record)
-        self._guard(record, lambda: self._register(plugin, record))
-        if record.error is not None:
-            self._forget(plugin, record)
+        self._guard(record, plugin, self._register, plugin, record)
 
     def _import(self, entry_point: importlib_metadata.EntryPoint) -> tuple[Any, PluginRecord]:
-        distribution = entry_point.dist
-        record = PluginRecord(
-            entry_point.name,
-            distribution.name if distribution else None,
-            distribution.version if distribution else None,
-            entry_point.module.partition(".")[0],
-        )
+        name, version = (found.name, found.version) if (found := entry_point.dist) else (None, None)
+        record = PluginRecord(entry_point.name, name, version, entry_point.module.partition(".")[0])
         self.records.append(record)
         chosen = settings.get().plugins
         record.blocked = record.name in chosen.block or bool(chosen.allow and record.name not in chosen.allow)
         if record.blocked:
             return None, record
         begun = time.perf_counter()
-        plugin = self._guard(record, entry_point.load)
+        plugin = self._guard(record, None, entry_point.load)
         record.import_ms = (time.perf_counter() - begun) * 1000
-        return (None if record.error else plugin), record
+        return plugin, record
 
-    def _guard(self, record: PluginRecord, step: Any) -> Any:
+    def _guard(self, record: PluginRecord, plugin: object, step: Callable[..., Any], *arguments: object) -> Any:
+        """Return what *step* returns; if it fails, write down why and forget the plugin."""
         try:
-            return step()
+            return step(*arguments)
         except Exception as error:  # a plugin's own code: its failure is recorded and harms nobody else
             if settings.get().plugins.strict:
                 raise errors.PluginError(f"plugin {record.name!r} of {record.distribution}: {error}") from error
             record.error, record.hint = _describe(error, record.package)
+            self._forget(plugin, record)
             return None
 
     def _register(self, plugin: object, record: PluginRecord) -> None:
@@ -148,14 +142,10 @@ class Registry:
             record.offers[offer.kind] = (*record.offers.get(offer.kind, ()), offer.type)
 
     def _offered(self, plugin: object, record: PluginRecord, kind: str) -> list[Offer]:
-        caller = getattr(self.manager.hook, _OFFER_PREFIX + kind)
-        implementations = [known for known in caller.get_hookimpls() if known.plugin is plugin]
-        offered: list[Offer] = []
-        for implementation in implementations:
-            answer = implementation.function()
-            for name, target in _named(answer, kind).items():
-                offered.append(Offer(kind, name, target, record.name, record.distribution))
-        return offered
+        known = getattr(self.manager.hook, _OFFER_PREFIX + kind).get_hookimpls()
+        answers = [_named(one.function(), kind) for one in known if one.plugin is plugin]
+        found = [item for answer in answers for item in answer.items()]
+        return [Offer(kind, name, target, record.name, record.distribution) for name, target in found]
 
     def _refuse_taken_name(self, offer: Offer) -> None:
         for name in (offer.type, offer.class_name):
@@ -171,9 +161,8 @@ class Registry:
         for caller in self.manager.get_hookcallers(plugin) or ():
             optional = all(known.optionalhook for known in caller.get_hookimpls() if known.plugin is plugin)
             if caller.spec is None and not optional:
-                known_hooks = [name for name in vars(self.manager.hook) if name.startswith("penstock_")]
-                known_hooks = [name for name in known_hooks if getattr(self.manager.hook, name).spec is not None]
-                hint = errors.did_you_mean(caller.name, known_hooks)
+                specified = [name for name, hook in vars(self.manager.hook).items() if getattr(hook, "spec", None)]
+                hint = errors.did_you_mean(caller.name, specified)
                 raise errors.PluginError(f"it implements the hook {caller.name}, which nobody specifies.{hint}")
 
     def _forget(self, plugin: object, record: PluginRecord) -> None:
@@ -208,13 +197,6 @@ def _describe(error: BaseException, home: str = "") -> tuple[str, str | None]:
     package = (missing or "").partition(".")[0]
     hint = f"Try: pip install {package}" if package and package != home else None
     return f"{type(error).__name__}: {text}{place}", hint
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return importlib_metadata.version(distribution)
-    except importlib_metadata.PackageNotFoundError:
-        return None
 
 
 _lock: Final = threading.RLock()

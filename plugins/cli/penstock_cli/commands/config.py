@@ -1,6 +1,7 @@
 """`penstock config`."""
 
 import os
+import pkgutil
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -120,9 +121,7 @@ def _check_kind(name: str, chosen: settings.Settings) -> None:
     target = _KINDS.get(name)
     value = getattr(chosen, name) if target else None
     if target and value:
-        from penstock.hooks import lookup
-
-        lookup.import_object(target).resolve(value)
+        pkgutil.resolve_name(target).resolve(value)
 
 
 def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
