@@ -12,11 +12,11 @@ from penstock.context import Frame, active_flow, current
 from penstock.engine.board import CLEAN, ODD, Board
 from penstock.engine.collecting import rare_collections
 from penstock.engine.driver import Driver
-from penstock.engine.failures import unreadable
 from penstock.engine.frames import RUN_LAZY, run_values
 from penstock.engine.mapping import odd_children
 from penstock.engine.runs import FlowRun
 from penstock.engine.setup import Setup
+from penstock.engine.watching import asked
 from penstock.engine.work import SUCCEEDED
 from penstock.parameters import Parameter, check_names
 from penstock.states import Failed, Mapped, Pending, Running, State, Success
@@ -101,7 +101,7 @@ def run_flow(flow: "Flow", run: FlowRun, options: RunOptions) -> State:
     _preset(flow, board, {**_parameter_states(board, run.parameters), **options.task_states})
 
     def move(old: State, new: State) -> State:
-        new = _handled(flow, old, new)
+        new = asked(flow.state_handlers, flow, old, new)
         for tell in flow_observers:
             tell(run, old, new)
         return new
@@ -133,13 +133,10 @@ def _settled(flow: "Flow", state: State) -> State:
         return state
     reference = [state.result[task] for task in flow.reference_tasks()]
     children = [one.map_states if isinstance(one, Mapped) else (one,) for one in reference]
-    try:
-        new = flow.terminal_state_handler(flow, state, {child for states in children for child in states}) or state
-        new.result = new.result if new.result is not None else state.result
-    except signals.PenstockSignal as signal:
-        return signal.state
-    except Exception as error:  # noqa: BLE001 - a user's handler
-        return unreadable(f"The terminal state handler of flow {flow.name}", error)
+    ends, handler = {child for states in children for child in states}, flow.terminal_state_handler
+    new = asked([lambda _flow, _old, ended: handler(flow, ended, ends)], flow, state, state)
+    if new.is_finished() and new.result is None:
+        new.result = state.result
     return new
 
 
@@ -156,17 +153,6 @@ def final_state(flow: "Flow", board: Board) -> State:
     if all(state.is_successful() for state in reference):
         return Success("All reference tasks succeeded.", states)
     return Success("No reference tasks failed.", states)
-
-
-def _handled(flow: "Flow", old: State, new: State) -> State:
-    try:
-        for handler in flow.state_handlers:
-            new = handler(flow, old, new) or new
-    except signals.PenstockSignal as signal:
-        return signal.state
-    except Exception as error:  # noqa: BLE001 - a user's handler
-        return unreadable(f"A state handler of flow {flow.name}", error)
-    return new
 
 
 def open_executor(choice: ExecutorChoice) -> "tuple[AbstractContextManager[futures.Executor | None], bool]":

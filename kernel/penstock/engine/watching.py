@@ -1,5 +1,8 @@
 """Who has a say in a transition, and who is told: a task's handlers, the policy of plugins, the observers."""
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 from penstock import signals
 from penstock.context import enter, leave
 from penstock.engine.board import Board
@@ -14,14 +17,22 @@ def handled(board: Board, number: int, child: int | None, attempt: int, old: Sta
         return new
     token = enter(board.frame(number, child, attempt))
     try:
-        for handler in task.options.state_handlers:
-            new = handler(task, old, new) or new
+        return asked(task.options.state_handlers, task, old, new)
+    finally:
+        leave(token)
+
+
+def asked(
+    handlers: Iterable[Callable[[Any, State, State], State | None]], subject: Any, old: State, new: State
+) -> State:
+    """Return what the *handlers* of a task or flow, asked one after another, make of *new*."""
+    try:
+        for handler in handlers:
+            new = handler(subject, old, new) or new
     except signals.PenstockSignal as signal:
         return signal.state
     except Exception as error:  # noqa: BLE001 - a user's handler
-        return unreadable(f"A state handler of {task.name}", error)
-    finally:
-        leave(token)
+        return unreadable(f"A state handler of {subject.name}", error)
     return new
 
 
