@@ -152,10 +152,8 @@ def _files(folder: Path, home: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
+    with errors.told_as(errors.SettingsError, f"{path} is not valid TOML", tomllib.TOMLDecodeError, UnicodeDecodeError):
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise errors.SettingsError(f"{path} is not valid TOML: {error}") from error
 
 
 def _environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -57,12 +57,7 @@ class Source:
 
     def refer(self, location: str) -> Reference:
         """Return the reference to this source at *location*."""
-        return Reference(
-            location=location,
-            sha256=self.sha256,
-            size=len(self.content),
-            format=self.format,
-        )
+        return Reference(location=location, sha256=self.sha256, size=len(self.content), format=self.format)
 
 
 class Storage(Kind, ABC):
@@ -135,15 +130,6 @@ class Storage(Kind, ABC):
             message = f'This {self.type} storage holds no flow "{name}"; it holds {errors.listing(self.references)}'
             raise errors.FlowNotStoredError(message)
         content = self.fetch(reference)
-        self._check(name, reference, content)
-        load = scripts.flow_from_script if reference.format == "script" else scripts.flow_from_pickle
-        return load(name, content, reference.location)
-
-    def __contains__(self, name: object) -> bool:
-        """Return whether a flow of that name is attached or stored."""
-        return name in self._attached or name in self.references
-
-    def _check(self, name: str, reference: Reference, content: bytes) -> None:
         found = sha256(content).hexdigest()
         if found != reference.sha256:
             message = (
@@ -152,6 +138,12 @@ class Storage(Kind, ABC):
                 "Nothing was executed; register the flow again"
             )
             raise errors.SourceChangedError(message)
+        load = scripts.flow_from_script if reference.format == "script" else scripts.flow_from_pickle
+        return load(name, content, reference.location)
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether a flow of that name is attached or stored."""
+        return name in self._attached or name in self.references
 
     def _source(self, flow: "Flow") -> Source:
         path = self.script_of(flow)
