@@ -36,12 +36,7 @@ class Frame:
 
     def keys(self) -> set[str]:
         """Return the names of all values, lazy ones included."""
-        names: set[str] = set()
-        frame: Frame | None = self
-        while frame is not None:
-            names.update(frame.values, frame.lazy or ())
-            frame = frame.below
-        return names
+        return {*self.values, *(self.lazy or ()), *(self.below.keys() if self.below is not None else ())}
 
 
 _EMPTY: Final = Frame({})

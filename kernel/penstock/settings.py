@@ -50,9 +50,7 @@ class PluginSettings(Section):
 
     block: Names = Field(default=[], description="entry-point names that are not even imported")
     allow: Names = Field(default=[], description="if not empty, only these entry-point names are imported")
-    strict: bool = Field(
-        default=False, description="raise if a plugin cannot be loaded, instead of going on without it"
-    )
+    strict: bool = Field(default=False, description="raise if a plugin cannot be loaded, rather than go on without it")
 
 
 class AgentSettings(Section):

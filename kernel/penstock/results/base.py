@@ -87,11 +87,8 @@ class Result(Kind, ABC):
         try:
             return template.format_map(context)
         except (KeyError, IndexError, AttributeError, ValueError) as error:
-            message = (
-                f"The location {template!r} of {self.kind} {self.type!r} cannot be filled: {error} is not known; "
-                f"known are {errors.listing(context)}"
-            )
-            raise errors.ResultError(message) from error
+            message = f"The location {template!r} of {self.kind} {self.type!r} cannot be filled: {error} is not known"
+            raise errors.ResultError(f"{message}; known are {errors.listing(context)}") from error
 
     def default_location(self, context: Mapping[str, Any]) -> str:  # noqa: ARG002 - for subclasses to use
         """Return an address for a value without a template: the day (UTC) and a random name."""
@@ -130,11 +127,9 @@ def unpack(content: bytes, address: str, serializer: Serializer) -> Any:
     body = content[end + 1 :]
     found = sha256(body).hexdigest()
     if len(body) != header.length or found != header.sha256:
-        message = (
-            f"The result at {address} is damaged: {header.length} bytes with SHA-256 {header.sha256[:12]}… were "
-            f"written, {len(body)} bytes with {found[:12]}… are there"
-        )
-        raise errors.ResultCorruptError(message)
+        written = f"{header.length} bytes with SHA-256 {header.sha256[:12]}… were written"
+        there = f"{len(body)} bytes with {found[:12]}… are there"
+        raise errors.ResultCorruptError(f"The result at {address} is damaged: {written}, {there}")
     spec = header.serializer
     if spec.type == serializer.type:  # whose class need not be one that a plugin offers
         return type(serializer)(**spec.options).loads(body)

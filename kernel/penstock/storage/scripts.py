@@ -56,10 +56,8 @@ def flow_from_script(name: str, content: bytes, location: str) -> "Flow":
 def choose(flows: "dict[str, Flow]", name: str | None, location: str) -> "Flow":
     """Return the flow *name* of a file's flows, or its only one if *name* is None; raises FlowFileError."""
     if not flows:
-        message = (
-            f"{location} defines no flow at module level; expected `with Flow(...) as flow:` outside of any function"
-        )
-        raise errors.FlowFileError(message)
+        expected = "`with Flow(...) as flow:` outside of any function"
+        raise errors.FlowFileError(f"{location} defines no flow at module level; expected {expected}")
     if name is None and len(flows) > 1:
         message = f"{location} defines several flows: {errors.listing(flows)}. Name one: {location}:{min(flows)}"
         raise errors.FlowFileError(message)
