@@ -36,16 +36,17 @@ class Frame:
 
     def keys(self) -> set[str]:
         """Return the names of all values, lazy ones included."""
-        names: set[str] = set()
-        frame: Frame | None = self
-        while frame is not None:
-            names.update(frame.values, frame.lazy or ())
-            frame = frame.below
-        return names
+        return {*self.values, *(self.lazy or ()), *(self.below.keys() if self.below is not None else ())}
 
 
 _EMPTY: Final = Frame({})
 _frame: Final[ContextVar[Frame]] = ContextVar("penstock_context", default=_EMPTY)
+current: Final[Callable[[], Frame]] = _frame.get
+"""Return the frame in force here."""
+enter: Final[Callable[[Frame], Token[Frame]]] = _frame.set
+"""Put a frame in force here; give the token to `leave`."""
+leave: Final[Callable[[Token[Frame]], None]] = _frame.reset
+"""Put back what was in force before `enter`."""
 active_flow: Final[ContextVar[Any]] = ContextVar("penstock_active_flow", default=None)
 """The flow whose `with` block this code stands in, or None; read at every call of a task."""
 open_blocks: Final[ContextVar[tuple[Any, ...]]] = ContextVar("penstock_open_blocks", default=())
@@ -61,21 +62,6 @@ def within_blocks(flow: F) -> F:
         message = f"{blocks[-1]!r} belongs to {blocks[-1].flow!r}; tasks of {flow!r} cannot be added inside it"
         raise errors.FlowError(message)
     return flow
-
-
-def current() -> Frame:
-    """Return the frame in force here."""
-    return _frame.get()
-
-
-def enter(frame: Frame) -> Token[Frame]:
-    """Put *frame* in force here; give the token to `leave`."""
-    return _frame.set(frame)
-
-
-def leave(token: Token[Frame]) -> None:
-    """Put back what was in force before `enter`."""
-    _frame.reset(token)
 
 
 class Context(Mapping[str, Any]):

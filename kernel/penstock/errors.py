@@ -6,7 +6,8 @@ storage is out of reach.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -136,6 +137,15 @@ class BackendVersionError(BackendError, RuntimeError):
     """The backend's data was written by a newer or an older penstock than this one."""
 
     exit_code: ClassVar[int] = 3
+
+
+@contextmanager
+def told_as(kind: type[PenstockError], message: str, *causes: type[Exception]) -> Iterator[None]:
+    """Raise *kind* with *message* and the text of the cause for each of *causes* that is raised inside the block."""
+    try:
+        yield
+    except causes as error:
+        raise kind(f"{message}: {error}") from error
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -40,11 +40,8 @@ class FlowGraph(FlowQueries):
         slug = task.options.slug
         if slug is not None:
             if slug in self._by_slug:
-                other = self._by_slug[slug]
-                message = (
-                    f'Flow "{self.name}" already has a task with the slug "{slug}": {other!r}; {task!r} needs another'
-                )
-                raise errors.DuplicateKeyError(message)
+                message = f'Flow "{self.name}" already has a task with the slug "{slug}": {self._by_slug[slug]!r}'
+                raise errors.DuplicateKeyError(f"{message}; {task!r} needs another")
             self._by_slug[slug] = task
         self._bindings[task] = binding
         self._plan = self._slugs = self._index = None
@@ -140,10 +137,8 @@ class FlowGraph(FlowQueries):
         if isinstance(inner, Task):
             self.add_task(inner)
         elif is_mapped and (not hasattr(inner, "__getitem__") or isinstance(inner, dict)):
-            message = (
-                f"A task cannot be mapped over {inner!r}, which is no list; to pass it whole, mark it: unmapped(...)"
-            )
-            raise TypeError(message)
+            message = f"A task cannot be mapped over {inner!r}, which is no list"
+            raise TypeError(f"{message}; to pass it whole, mark it: unmapped(...)")
         whole = annotation.mapped is False and any(block.maps for block in open_blocks.get())
         return inner, MAPPED * is_mapped | FLATTENED * annotation.flattened | WHOLE * whole
 
@@ -168,10 +163,8 @@ class FlowGraph(FlowQueries):
         within_blocks(self)
         downstream_task = as_input(downstream_task, self)
         if not isinstance(downstream_task, Task):
-            message = (
-                f'Flow "{self.name}" takes tasks; found {downstream_task!r}, which cannot wait for {upstream_task!r}'
-            )
-            raise TypeError(message)
+            message = f'Flow "{self.name}" takes tasks; found {downstream_task!r}'
+            raise TypeError(f"{message}, which cannot wait for {upstream_task!r}")
         edge = None
         if isinstance(upstream_task, Task):
             edge = Edge(upstream_task, downstream_task, key, mapped=mapped, flattened=flattened)

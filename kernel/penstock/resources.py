@@ -65,13 +65,8 @@ class ResourceManager:
         self.init_task_kwargs: dict[str, Any] = {"name": self.name, **(init_task_kwargs or {})}
         unkept = {"checkpoint": False}
         self.setup_task_kwargs: dict[str, Any] = {"name": f"{self.name}.setup", **unkept, **(setup_task_kwargs or {})}
-        self.cleanup_task_kwargs: dict[str, Any] = {
-            "name": f"{self.name}.cleanup",
-            **unkept,
-            "trigger": resource_cleanup_trigger,
-            "skip_on_upstream_skip": False,
-            **(cleanup_task_kwargs or {}),
-        }
+        cleaning = {"name": f"{self.name}.cleanup", "trigger": resource_cleanup_trigger, "skip_on_upstream_skip": False}
+        self.cleanup_task_kwargs: dict[str, Any] = {**cleaning, **unkept, **(cleanup_task_kwargs or {})}
 
     def __call__(self, *args: Any, flow: "Flow | None" = None, **kwargs: Any) -> "ResourceBlock":
         """Add the tasks that make and set up a resource, and return the block to enter; arguments may be tasks."""

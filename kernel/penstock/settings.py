@@ -50,9 +50,7 @@ class PluginSettings(Section):
 
     block: Names = Field(default=[], description="entry-point names that are not even imported")
     allow: Names = Field(default=[], description="if not empty, only these entry-point names are imported")
-    strict: bool = Field(
-        default=False, description="raise if a plugin cannot be loaded, instead of going on without it"
-    )
+    strict: bool = Field(default=False, description="raise if a plugin cannot be loaded, rather than go on without it")
 
 
 class AgentSettings(Section):
@@ -152,10 +150,8 @@ def _files(folder: Path, home: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
+    with errors.told_as(errors.SettingsError, f"{path} is not valid TOML", tomllib.TOMLDecodeError, UnicodeDecodeError):
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise errors.SettingsError(f"{path} is not valid TOML: {error}") from error
 
 
 def _environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -5,18 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from penstock.backends.models import (
-    Agent,
-    Claim,
-    FlowRun,
-    Heartbeat,
-    Log,
-    Project,
-    RegisteredFlow,
-    StateRecord,
-    StateReport,
-    TaskRun,
-)
+from penstock.backends import models
 from penstock.hooks.kinds import Kind
 
 if TYPE_CHECKING:
@@ -36,11 +25,11 @@ class Backend(Kind, ABC):
     # projects
 
     @abstractmethod
-    def create_project(self, name: str, description: str = "") -> Project:
+    def create_project(self, name: str, description: str = "") -> models.Project:
         """Return the project *name*, made now if there was none."""
 
     @abstractmethod
-    def list_projects(self, *, limit: int = 200) -> list[Project]:
+    def list_projects(self, *, limit: int = 200) -> list[models.Project]:
         """Return projects by name."""
 
     @abstractmethod
@@ -57,7 +46,7 @@ class Backend(Kind, ABC):
         project: str,
         idempotency_key: str | None = None,
         schedule_active: bool = True,
-    ) -> RegisteredFlow:
+    ) -> models.RegisteredFlow:
         """Keep *spec* as the next version of its flow and archive the one before.
 
         The last version is returned instead if it has the same idempotency key. Raises UnknownProjectError
@@ -65,21 +54,21 @@ class Backend(Kind, ABC):
         """
 
     @abstractmethod
-    def get_flow(self, project: str, name: str, version: int | None = None) -> RegisteredFlow:
+    def get_flow(self, project: str, name: str, version: int | None = None) -> models.RegisteredFlow:
         """Return a version of a flow, the newest by default; raises UnknownProjectError, UnknownFlowError."""
 
     @abstractmethod
     def list_flows(
         self, project: str | None = None, *, archived: bool = False, limit: int = 200
-    ) -> list[RegisteredFlow]:
+    ) -> list[models.RegisteredFlow]:
         """Return the newest versions, or all with *archived*; raises UnknownProjectError."""
 
     @abstractmethod
-    def set_schedule_active(self, project: str, name: str, *, active: bool) -> RegisteredFlow:
+    def set_schedule_active(self, project: str, name: str, *, active: bool) -> models.RegisteredFlow:
         """Pause or go on with a flow's schedule; pausing deletes the scheduled runs that have not begun."""
 
     @abstractmethod
-    def archive_flow(self, project: str, name: str) -> RegisteredFlow:
+    def archive_flow(self, project: str, name: str) -> models.RegisteredFlow:
         """Archive the newest version, so that no more runs of the flow can be created."""
 
     # flow runs
@@ -97,7 +86,7 @@ class Backend(Kind, ABC):
         idempotency_key: str | None = None,
         executor: Mapping[str, Any] | None = None,
         parent: str | None = None,
-    ) -> FlowRun:
+    ) -> models.FlowRun:
         """Create a Scheduled run of the newest version, due at *scheduled_time* (UTC; now by default).
 
         *labels* replace the flow's. Raises UnknownProjectError, UnknownFlowError, ParameterError for a missing or
@@ -106,7 +95,7 @@ class Backend(Kind, ABC):
         """
 
     @abstractmethod
-    def get_flow_run(self, run: str) -> FlowRun:
+    def get_flow_run(self, run: str) -> models.FlowRun:
         """Return a run; raises UnknownRunError saying which ids an ambiguous name fits."""
 
     @abstractmethod
@@ -117,19 +106,19 @@ class Backend(Kind, ABC):
         *,
         state: str | None = None,
         limit: int = 20,
-    ) -> list[FlowRun]:
+    ) -> list[models.FlowRun]:
         """Return runs, the newest first, of a project, a flow of it, and in a state type if given."""
 
     @abstractmethod
-    def list_task_runs(self, run: str, *, limit: int = 200) -> list[TaskRun]:
+    def list_task_runs(self, run: str, *, limit: int = 200) -> list[models.TaskRun]:
         """Return the task runs of a flow run, in the order in which they were first heard of."""
 
     @abstractmethod
-    def wait_for_flow_run(self, run: str, timeout: float | None = None) -> FlowRun:
+    def wait_for_flow_run(self, run: str, timeout: float | None = None) -> models.FlowRun:
         """Return the run once it is in a terminal state; raises TimeoutError after *timeout* seconds."""
 
     @abstractmethod
-    def cancel_flow_run(self, run: str) -> FlowRun:
+    def cancel_flow_run(self, run: str) -> models.FlowRun:
         """End a run: at once if it has not begun, else by telling its agent; no-op on an ended run."""
 
     @abstractmethod
@@ -137,11 +126,11 @@ class Backend(Kind, ABC):
         """Delete a run with its task runs and logs; raises ConflictError while it is under way."""
 
     @abstractmethod
-    def list_states(self, run: str) -> list[StateRecord]:
+    def list_states(self, run: str) -> list[models.StateRecord]:
         """Return every state that a flow run has been in, the oldest first."""
 
     @abstractmethod
-    def list_logs(self, run: str, *, after: int = 0, limit: int = 1000) -> list[Log]:
+    def list_logs(self, run: str, *, after: int = 0, limit: int = 1000) -> list[models.Log]:
         """Return the lines that a run logged, in order, without the first *after* of them."""
 
     # agents
@@ -149,7 +138,7 @@ class Backend(Kind, ABC):
     @abstractmethod
     def claim(
         self, agent: str, labels: Collection[str] = (), *, limit: int = 1, lease_seconds: float = 30.0
-    ) -> list[Claim]:
+    ) -> list[models.Claim]:
         """Take up to *limit* runs that are due and whose labels *labels* are a superset of.
 
         A run without labels goes to an agent without labels only. Each run is Submitted and held by *agent* until
@@ -157,11 +146,11 @@ class Backend(Kind, ABC):
         """
 
     @abstractmethod
-    def heartbeat(self, run: str, fence: int, *, lease_seconds: float = 30.0) -> Heartbeat:
+    def heartbeat(self, run: str, fence: int, *, lease_seconds: float = 30.0) -> models.Heartbeat:
         """Renew a lease; raises LeaseLostError if *fence* is no longer the run's."""
 
     @abstractmethod
-    def report_states(self, run: str, fence: int, reports: Sequence[StateReport]) -> None:
+    def report_states(self, run: str, fence: int, reports: Sequence[models.StateReport]) -> None:
         """Take up states of a run and its task runs, in order, all or none.
 
         Repeating the state a run is in is no error. Raises LeaseLostError for a stale fence, ConflictError for a
@@ -169,7 +158,7 @@ class Backend(Kind, ABC):
         """
 
     @abstractmethod
-    def report_logs(self, run: str, fence: int, logs: Sequence[Log]) -> None:
+    def report_logs(self, run: str, fence: int, logs: Sequence[models.Log]) -> None:
         """Keep log lines; one that is there already (same attempt and sequence) is dropped."""
 
     @abstractmethod
@@ -177,7 +166,7 @@ class Backend(Kind, ABC):
         """End every run whose lease expired before *now* as Failed with the reason; return how many there were."""
 
     @abstractmethod
-    def list_agents(self, *, limit: int = 200) -> list[Agent]:
+    def list_agents(self, *, limit: int = 200) -> list[models.Agent]:
         """Return the agents that have asked for work, the last seen first."""
 
     # schedules

@@ -97,10 +97,9 @@ class Kind(BaseModel):
         try:
             return cls.resolve(getattr(settings.get(), cls.kind) or default or {}, **options)
         except errors.SettingsError as error:
-            origins = {
-                path: origin for path, origin in settings.loaded().origins.items() if path.startswith(f"{cls.kind}.")
-            }
-            named = [origin for path, origin in origins.items() if f'"{path.partition(".")[2]}"' in str(error)]
+            known = [(*path.split(".", 1), origin) for path, origin in settings.loaded().origins.items() if "." in path]
+            origins = {option: origin for kind, option, origin in known if kind == cls.kind}
+            named = [origin for option, origin in origins.items() if f'"{option}"' in str(error)]
             source = errors.listing(named or set(origins.values()), nothing="the defaults")
             raise errors.SettingsError(f"{error}   (from {source})") from error
 

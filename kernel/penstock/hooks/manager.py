@@ -151,11 +151,9 @@ class Registry:
         for name in (offer.type, offer.class_name):
             taken = self.offers[offer.kind].get(name)
             if taken is not None:
-                message = (
-                    f'the {offer.kind} "{name}" is offered by two plugins, {taken.plugin} ({taken.distribution}) and '
-                    f"{offer.plugin} ({offer.distribution}); block one: PENSTOCK_PLUGINS__BLOCK={offer.plugin}"
-                )
-                raise errors.PluginError(message)
+                both = " and ".join(f"{one.plugin} ({one.distribution})" for one in (taken, offer))
+                message = f'the {offer.kind} "{name}" is offered by two plugins, {both}'
+                raise errors.PluginError(f"{message}; block one: PENSTOCK_PLUGINS__BLOCK={offer.plugin}")
 
     def _refuse_unknown_hooks(self, plugin: object) -> None:
         for caller in self.manager.get_hookcallers(plugin) or ():

@@ -5,7 +5,6 @@ and its SHA-256, so that what is read is what was written, and is read the way i
 """
 
 import json
-import string
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -86,13 +85,10 @@ class Result(Kind, ABC):
         if template is None:
             return self.default_location(context)
         try:
-            return string.Formatter().vformat(template, (), context)
+            return template.format_map(context)
         except (KeyError, IndexError, AttributeError, ValueError) as error:
-            message = (
-                f"The location {template!r} of {self.kind} {self.type!r} cannot be filled: {error} is not known; "
-                f"known are {errors.listing(context)}"
-            )
-            raise errors.ResultError(message) from error
+            message = f"The location {template!r} of {self.kind} {self.type!r} cannot be filled: {error} is not known"
+            raise errors.ResultError(f"{message}; known are {errors.listing(context)}") from error
 
     def default_location(self, context: Mapping[str, Any]) -> str:  # noqa: ARG002 - for subclasses to use
         """Return an address for a value without a template: the day (UTC) and a random name."""
@@ -124,23 +120,17 @@ def unpack(content: bytes, address: str, serializer: Serializer) -> Any:
         message = f"What lies at {address} is not a penstock result: it does not begin with {MAGIC.decode().strip()!r}"
         raise errors.ResultCorruptError(message)
     end = content.find(b"\n", len(MAGIC), len(MAGIC) + _LONGEST_HEADER)
-    header = _header(content[len(MAGIC) : end] if end > 0 else b"", address)
+    try:
+        header = _Header.model_validate_json(content[len(MAGIC) : end] if end > 0 else b"")
+    except ValueError as error:
+        raise errors.ResultCorruptError(f"The result at {address} is damaged: its header cannot be read") from error
     body = content[end + 1 :]
     found = sha256(body).hexdigest()
     if len(body) != header.length or found != header.sha256:
-        message = (
-            f"The result at {address} is damaged: {header.length} bytes with SHA-256 {header.sha256[:12]}… were "
-            f"written, {len(body)} bytes with {found[:12]}… are there"
-        )
-        raise errors.ResultCorruptError(message)
+        written = f"{header.length} bytes with SHA-256 {header.sha256[:12]}… were written"
+        there = f"{len(body)} bytes with {found[:12]}… are there"
+        raise errors.ResultCorruptError(f"The result at {address} is damaged: {written}, {there}")
     spec = header.serializer
     if spec.type == serializer.type:  # whose class need not be one that a plugin offers
         return type(serializer)(**spec.options).loads(body)
     return Serializer.restore(spec).loads(body)
-
-
-def _header(line: bytes, address: str) -> _Header:
-    try:
-        return _Header.model_validate_json(line)
-    except ValueError as error:
-        raise errors.ResultCorruptError(f"The result at {address} is damaged: its header cannot be read") from error

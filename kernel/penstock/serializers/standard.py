@@ -21,11 +21,9 @@ class PickleSerializer(Serializer):
         """Return the pickle of *value*."""
         import cloudpickle
 
-        try:
+        failure = f"a value of type {type(value).__qualname__} cannot be pickled"
+        with errors.told_as(errors.SerializationError, failure, Exception):  # __reduce__ is other people's code
             content: bytes = cloudpickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
-        except Exception as error:  # __reduce__ and __getstate__ are other people's code
-            message = f"a value of type {type(value).__qualname__} cannot be pickled: {error}"
-            raise errors.SerializationError(message) from error
         return content
 
     def loads(self, content: bytes) -> Any:
@@ -44,18 +42,14 @@ class JSONSerializer(Serializer):
 
     def dumps(self, value: Any) -> bytes:
         """Return *value* as UTF-8 JSON."""
-        try:
+        failure = f"a value of type {type(value).__qualname__} cannot be written as JSON"
+        with errors.told_as(errors.SerializationError, failure, PydanticSerializationError, ValueError):
             return to_json(value)
-        except (PydanticSerializationError, ValueError) as error:
-            message = f"a value of type {type(value).__qualname__} cannot be written as JSON: {error}"
-            raise errors.SerializationError(message) from error
 
     def loads(self, content: bytes) -> Any:
         """Return the JSON value."""
-        try:
+        with errors.told_as(errors.SerializationError, "the content is not valid JSON", ValueError):
             return from_json(content)
-        except ValueError as error:
-            raise errors.SerializationError(f"the content is not valid JSON: {error}") from error
 
 
 class DateTimeSerializer(Serializer):
@@ -72,10 +66,8 @@ class DateTimeSerializer(Serializer):
 
     def loads(self, content: bytes) -> datetime:
         """Return the datetime."""
-        try:
+        with errors.told_as(errors.SerializationError, "the content is not an ISO 8601 datetime", ValueError):
             return datetime.fromisoformat(content.decode())
-        except ValueError as error:
-            raise errors.SerializationError(f"the content is not an ISO 8601 datetime: {error}") from error
 
 
 class CompressedSerializer(Serializer):
@@ -97,11 +89,9 @@ class CompressedSerializer(Serializer):
 
     def loads(self, content: bytes) -> Any:
         """Return the value that the other serializer reads in the decompressed content."""
-        try:
+        failure = f"the content cannot be decompressed as {self.format}"
+        with errors.told_as(errors.SerializationError, failure, Exception):  # each format raises errors of its own
             plain = self._module().decompress(content)
-        except Exception as error:  # each format raises errors of its own
-            message = f"the content cannot be decompressed as {self.format}: {error}"
-            raise errors.SerializationError(message) from error
         return self.serializer.loads(plain)
 
     def _module(self) -> Any:

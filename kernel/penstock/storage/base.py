@@ -57,12 +57,7 @@ class Source:
 
     def refer(self, location: str) -> Reference:
         """Return the reference to this source at *location*."""
-        return Reference(
-            location=location,
-            sha256=self.sha256,
-            size=len(self.content),
-            format=self.format,
-        )
+        return Reference(location=location, sha256=self.sha256, size=len(self.content), format=self.format)
 
 
 class Storage(Kind, ABC):
@@ -135,7 +130,11 @@ class Storage(Kind, ABC):
             message = f'This {self.type} storage holds no flow "{name}"; it holds {errors.listing(self.references)}'
             raise errors.FlowNotStoredError(message)
         content = self.fetch(reference)
-        self._check(name, reference, content)
+        found = sha256(content).hexdigest()
+        if found != reference.sha256:
+            subject = f'The source of flow "{name}" at {reference.location} has changed since registration'
+            hashes = f"SHA-256 {reference.sha256[:12]}… was registered, {found[:12]}… is there"
+            raise errors.SourceChangedError(f"{subject}: {hashes}. Nothing was executed; register the flow again")
         load = scripts.flow_from_script if reference.format == "script" else scripts.flow_from_pickle
         return load(name, content, reference.location)
 
@@ -143,24 +142,11 @@ class Storage(Kind, ABC):
         """Return whether a flow of that name is attached or stored."""
         return name in self._attached or name in self.references
 
-    def _check(self, name: str, reference: Reference, content: bytes) -> None:
-        found = sha256(content).hexdigest()
-        if found != reference.sha256:
-            message = (
-                f'The source of flow "{name}" at {reference.location} has changed since registration: SHA-256 '
-                f"{reference.sha256[:12]}… was registered, {found[:12]}… is there. "
-                "Nothing was executed; register the flow again"
-            )
-            raise errors.SourceChangedError(message)
-
     def _source(self, flow: "Flow") -> Source:
         path = self.script_of(flow)
         if path is None and self.stored_as_script:
-            message = (
-                f'Flow "{flow.name}" cannot be stored as a script: it is not a module-level name of a file. '
-                "Define it at module level, or use stored_as_script=False"
-            )
-            raise errors.StorageError(message)
+            message = f'Flow "{flow.name}" cannot be stored as a script: it is not a module-level name of a file'
+            raise errors.StorageError(f"{message}. Define it at module level, or use stored_as_script=False")
         content = path.read_bytes() if path else scripts.pickle_flow(flow)
         return Source(flow.name, content, "script" if path else "pickle", clock.now())
 

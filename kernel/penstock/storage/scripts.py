@@ -56,10 +56,8 @@ def flow_from_script(name: str, content: bytes, location: str) -> "Flow":
 def choose(flows: "dict[str, Flow]", name: str | None, location: str) -> "Flow":
     """Return the flow *name* of a file's flows, or its only one if *name* is None; raises FlowFileError."""
     if not flows:
-        message = (
-            f"{location} defines no flow at module level; expected `with Flow(...) as flow:` outside of any function"
-        )
-        raise errors.FlowFileError(message)
+        expected = "`with Flow(...) as flow:` outside of any function"
+        raise errors.FlowFileError(f"{location} defines no flow at module level; expected {expected}")
     if name is None and len(flows) > 1:
         message = f"{location} defines several flows: {errors.listing(flows)}. Name one: {location}:{min(flows)}"
         raise errors.FlowFileError(message)
@@ -103,20 +101,17 @@ def _line_of(error: BaseException, location: str) -> str:
 def script_of(flow: "Flow") -> str | None:
     """Return the file that defines *flow* at module level, or None if there is no such file."""
     module = sys.modules.get(flow.module or "")
-    path = getattr(module, "__file__", None)
-    if module is None or path is None or not Path(path).is_file():
-        return None
-    return path if any(value is flow for value in vars(module).values()) else None
+    path = getattr(module, "__file__", None) or ""
+    return path if Path(path).is_file() and any(value is flow for value in vars(module).values()) else None
 
 
 def pickle_flow(flow: "Flow") -> bytes:
     """Return *flow* as a document: a pickle, and the versions it was made with."""
     import cloudpickle
 
-    try:
+    failure = f'Flow "{flow.name}" cannot be pickled'
+    with errors.told_as(errors.SerializationError, failure, Exception):  # what a user's tasks hold
         pickled = cloudpickle.dumps(flow)
-    except Exception as error:  # what a user's tasks hold
-        raise errors.SerializationError(f'Flow "{flow.name}" cannot be pickled: {error}') from error
     return json.dumps({"flow": b64encode(pickled).decode(), "versions": versions()}).encode()
 
 
