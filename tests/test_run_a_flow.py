@@ -96,7 +96,10 @@ def test_a_terminal_state_handler_may_raise_a_signal(said: list[tuple[str, ...]]
 
 @pytest.mark.parametrize(
     ("answer", "message"),
-    [(lambda: 1 / 0, "could not be run: ZeroDivisionError"), (lambda: 5, "could not be run: AttributeError")],
+    [
+        (lambda: 1 / 0, "could not be run: ZeroDivisionError"),
+        (lambda: 5, "could not be run: TypeError: it returned 5, which is no state"),
+    ],
     ids=["raises", "no state"],
 )
 def test_a_terminal_state_handler_that_breaks_fails_the_run(
@@ -104,7 +107,7 @@ def test_a_terminal_state_handler_that_breaks_fails_the_run(
 ) -> None:
     state = flow_with(lambda flow, state, reference: answer(), said).run()
     assert state.type == "Failed"
-    assert f"The terminal state handler of flow handled {message}" in str(state.message)
+    assert f"The terminal state handler of handled {message}" in str(state.message)
     assert said[-1] == ("failed", "Failed")
 
 

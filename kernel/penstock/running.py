@@ -134,9 +134,10 @@ def _settled(flow: "Flow", state: State) -> State:
     reference = [state.result[task] for task in flow.reference_tasks()]
     children = [one.map_states if isinstance(one, Mapped) else (one,) for one in reference]
     ends, handler = {child for states in children for child in states}, flow.terminal_state_handler
-    new = asked([lambda _flow, _old, ended: handler(flow, ended, ends)], flow, state, state)
-    if new.is_finished() and new.result is None:
-        new.result = state.result
+    new = asked(
+        [lambda _flow, _old, end: handler(flow, end, ends)], flow, state, state, what="The terminal state handler"
+    )
+    new.result = new.result if new.result is not None else state.result
     return new
 
 

@@ -401,7 +401,7 @@ class Driver:
     def _end_mapped(self, mapping: Mapping) -> None:
         del self.board.maps[mapping.number]
         state = committed(self.board, mapping.number, None, 1, Pending(), mapping.state())
-        clean = mapping.is_clean() and isinstance(state, Mapped)
+        clean = not mapping.children.odd and isinstance(state, Mapped)
         self._finish(mapping.number, state, CLEAN if clean else ODD)
 
     # after a task

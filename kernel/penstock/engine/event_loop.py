@@ -42,7 +42,7 @@ class EventLoop:
         """Cancel what is still running, and end the loop and its thread."""
         if self._loop is None or self._thread is None:
             return
-        self._loop.call_soon_threadsafe(self._cancel)
+        self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop = self._thread = None
 
@@ -55,12 +55,9 @@ class EventLoop:
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
         loop.run_forever()
+        for task in self._tasks:
+            task.cancel()
         if self._tasks:
             loop.run_until_complete(asyncio.wait(self._tasks, timeout=1))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
-
-    def _cancel(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        asyncio.get_running_loop().stop()

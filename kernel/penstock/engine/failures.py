@@ -37,12 +37,12 @@ def without_framework(error: BaseException) -> None:
 
 def describe(error: BaseException) -> dict[str, Any]:
     """Return an exception as metadata: type, message, and for each frame file, line and function; no source."""
-    frames = []
-    trace = error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        frames.append({"file": code.co_filename, "line": trace.tb_lineno, "function": code.co_name})
-        trace = trace.tb_next
+    import traceback
+
+    frames = [
+        {"file": frame.f_code.co_filename, "line": line, "function": frame.f_code.co_name}
+        for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
     return {"type": type(error).__name__, "message": str(error), "frames": frames}
 
 

@@ -24,14 +24,10 @@ def _day(offset: int, form: str = "%Y-%m-%d") -> Callable[[Frame], str]:
     return find
 
 
-def _today(_frame: Frame) -> datetime:
-    return clock.now()
-
-
 _DAYS: Final = {"yesterday": -1, "today": 0, "tomorrow": 1}
 RUN_LAZY: Final[Mapping[str, Callable[[Frame], Any]]] = {
     "logger": _logger,
-    "date": _today,
+    "date": lambda _frame: clock.now(),
     **{name: _day(offset) for name, offset in _DAYS.items()},
     **{f"{name}_nodash": _day(offset, "%Y%m%d") for name, offset in _DAYS.items()},
 }

@@ -1,7 +1,7 @@
 """Mapped tasks: one value per child in a list, and a state object only for a child that is not a plain success."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -41,10 +41,6 @@ class Children(Sequence[State]):
         if state is None and self.pending is not None and self.pending[position]:
             return Pending("Task not run.")
         return state if state is not None else Success(SUCCEEDED, self._values[position])
-
-    def __iter__(self) -> Iterator[State]:
-        """Iterate over the children's states."""
-        return (self[position] for position in range(len(self)))
 
 
 class Mapping:
@@ -168,10 +164,6 @@ class Mapping:
         """Drop the value of a child that nobody needs any more: every follower has ended its own."""
         if all(child >= follower.width or not follower.pending[child] for follower in self.followers):
             self.values[child] = None
-
-    def is_clean(self) -> bool:
-        """Return whether every child was a success that needs no state object of its own."""
-        return not self.children.odd
 
     def state(self) -> Mapped:
         """Return the state of the mapped task."""

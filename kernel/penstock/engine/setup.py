@@ -1,7 +1,7 @@
 """What is looked up once per run, so that it need not be looked up once per task."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -40,13 +40,11 @@ class Setup:
     task_contexts: Mapping[Task, Mapping[str, Any]] | None = None
     approve: Callable[[str], bool] | None = None
     keeps_values: bool = True
-    watched: bool = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Work out whether anybody wants to be told or asked about task runs."""
-        self.watched = bool(self.observers) or self.propose is not None
-        if not self.checkpointing:
-            self.result = None
+    @property
+    def watched(self) -> bool:
+        """Whether anybody wants to be told or asked about task runs."""
+        return bool(self.observers) or self.propose is not None
 
     def around(self, task: Task) -> Around:
         """Return what is done around the body of *task*."""

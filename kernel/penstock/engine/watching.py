@@ -1,13 +1,17 @@
 """Who has a say in a transition, and who is told: a task's handlers, the policy of plugins, the observers."""
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from penstock import signals
 from penstock.context import enter, leave
 from penstock.engine.board import Board
 from penstock.engine.failures import unreadable
 from penstock.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from penstock.tasks.options import StateHandler
 
 
 def handled(board: Board, number: int, child: int | None, attempt: int, old: State, new: State) -> State:
@@ -23,16 +27,18 @@ def handled(board: Board, number: int, child: int | None, attempt: int, old: Sta
 
 
 def asked(
-    handlers: Iterable[Callable[[Any, State, State], State | None]], subject: Any, old: State, new: State
+    handlers: "Iterable[StateHandler]", subject: Any, old: State, new: State, *, what: str = "A state handler"
 ) -> State:
     """Return what the *handlers* of a task or flow, asked one after another, make of *new*."""
     try:
         for handler in handlers:
             new = handler(subject, old, new) or new
+            if not isinstance(new, State):
+                raise TypeError(f"it returned {new!r}, which is no state")  # noqa: TRY301 - as if it had raised itself
     except signals.PenstockSignal as signal:
         return signal.state
     except Exception as error:  # noqa: BLE001 - a user's handler
-        return unreadable(f"A state handler of {subject.name}", error)
+        return unreadable(f"{what} of {subject.name}", error)
     return new
 
 
