@@ -21,7 +21,7 @@ class ResourceTask(Task):
     reruns_on_restart: ClassVar[bool] = True
 
 
-class ResourceInit(FunctionTask):
+class ResourceInit(FunctionTask):  # pyright: ignore[reportIncompatibleMethodOverride]  # __doc__ is its own
     """Makes the manager: calls its class, whose arguments are the task's inputs."""
 
     reruns_on_restart: ClassVar[bool] = True
