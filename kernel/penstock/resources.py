@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from penstock.states import State
 
 
-class ResourceTask(FunctionTask):
+class ResourceTask(FunctionTask):  # pyright: ignore[reportIncompatibleMethodOverride]  # __doc__ is its own
     """A task whose value dies with its process."""
 
     reruns_on_restart: ClassVar[bool] = True

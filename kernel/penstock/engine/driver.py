@@ -17,7 +17,7 @@ from penstock.engine import retries
 from penstock.engine.admission import admitted, refused
 from penstock.engine.board import CLEAN, HELD, ODD, WAITING, Board
 from penstock.engine.failures import state_of
-from penstock.engine.flights import Flights
+from penstock.engine.flights import WINDOW, Flights
 from penstock.engine.frames import TaskFrame
 from penstock.engine.mapping import Mapping, passed
 from penstock.engine.maps import Maps
@@ -153,7 +153,7 @@ class Driver:
         self._ready.extend(n for n in left if not self._counts[n] and self.board.ended[n] == WAITING)
         while self._is_busy() or self._resumed():
             self._release_due()
-            while self._ready and self._flights.has_room():
+            while self._ready and len(self._flights) < WINDOW:
                 self._begin(self._ready.popleft())
             self._feed_mapped()
             if self._flights:
@@ -222,9 +222,8 @@ class Driver:
             self._attempt(number, None, getattr(known, "run_count", 0) + 1, board.added(number))
 
     def _goes_to_thread(self, number: int) -> bool:
-        if not (self._threads and self._straight and self.board.plan.plain[number]):
-            return False
-        return not self._odd or self.board.is_clean_above(number)
+        able = self._threads and self._straight and bool(self.board.plan.plain[number])
+        return able and (not self._odd or self.board.is_clean_above(number))
 
     def _attempt(self, number: int, child: int | None, attempt: int, extra: Extra = None) -> None:
         """Run the body of a task or child, here or in the pool."""
@@ -380,7 +379,7 @@ class Driver:
 
     def _feed_mapped(self) -> None:
         """Submit children of mapped tasks in batches, as long as there is room."""
-        while self._flights.has_room():
+        while len(self._flights) < WINDOW:
             mapping = self._maps.deepest()
             if mapping is None or (self._threads and mapping.measured < _TINY and len(self._flights) > 2 * _TINY):
                 return
@@ -390,8 +389,7 @@ class Driver:
 
     def _batch_size(self, mapping: Mapping) -> int:
         """Return how many children travel together to a remote pool: one, until their time was measured."""
-        has_timeout = self.board.plan.tasks[mapping.number].options.timeout is not None
-        if self._flights.pool is None or has_timeout:
+        if self._flights.pool is None or self.board.plan.tasks[mapping.number].options.timeout is not None:
             return 1
         fair = max(1, mapping.waiting() // 16)
         if self.board.setup.remote:

@@ -20,7 +20,7 @@ from penstock.states import TimedOut
 Landed: TypeAlias = "int | tuple[int, list[Call], Ended]"
 """A plain task that succeeded, by its number; or a task's number, its calls, and how they ended."""
 
-_WINDOW: Final = 256
+WINDOW: Final = 256
 """How many calls may be at a pool at once; the rest waits here, where it costs nothing."""
 
 
@@ -44,10 +44,6 @@ class Flights:
     def __iter__(self) -> "Iterator[futures.Future[Any]]":
         """Iterate over the futures of what is under way."""
         return chain(self._flying, self._plain.values())
-
-    def has_room(self) -> bool:
-        """Return whether more may be handed over."""
-        return len(self._flying) + len(self._plain) < _WINDOW
 
     def hand_over_plain(self, number: int) -> None:
         """Let a thread of the pool run a task with nothing around it, and put its value on the board."""
