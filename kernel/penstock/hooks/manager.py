@@ -6,6 +6,7 @@ or arguments, without a taken name.
 """
 
 import inspect
+import pkgutil
 import textwrap
 import threading
 import time
@@ -65,7 +66,7 @@ class Offer:
         if not isinstance(self.target, str):
             return self.target
         try:
-            return importlib_metadata.EntryPoint(self.type, self.target, PROJECT).load()
+            return pkgutil.resolve_name(self.target)
         except Exception as error:  # the plugin's own code, at its first import
             cause, hint = _describe(error, str(self.target).partition(".")[0])
             message = f'{self.kind} "{self.type}" of the plugin {self.distribution or self.plugin} is broken: {cause}'
