@@ -29,8 +29,8 @@ class Inputs:
 
     __slots__ = ("any_name", "complete", "is_async", "keyword_only", "names", "owner", "required")
 
-    def __init__(self, function: Callable[..., Any], owner: str, *, bound: bool = False) -> None:
-        """Read the signature of *function*, without its first argument if *bound*.
+    def __init__(self, function: Callable[..., Any], owner: str) -> None:
+        """Read the signature of *function*.
 
         Raises TaskError for a signature that a flow cannot fill, naming *owner*.
         """
@@ -40,7 +40,7 @@ class Inputs:
             message = f"{owner} yields its values; a task returns. Collect them in a list and return the list"
             raise errors.TaskError(message)
         try:
-            parameters = list(inspect.signature(function).parameters.values())[1 if bound else 0 :]
+            parameters = list(inspect.signature(function).parameters.values())
         except ValueError as error:
             message = (
                 f"{owner} cannot be a task: Python does not know the signature of {function!r}. Wrap it in a function"
