@@ -86,8 +86,10 @@ class FlowQueries:
             for task in self._bindings:
                 options = task.options
                 stem = "-".join([task.name, *sorted(options.tags)]) if options.tags else task.name
-                free = (slug for number in counts[stem] if (slug := f"{stem}-{number}") not in self._by_slug)
-                slugs[task] = next(free) if options.slug is None else options.slug
+                slug = options.slug or f"{stem}-{next(counts[stem])}"
+                while slug in self._by_slug and slug != options.slug:
+                    slug = f"{stem}-{next(counts[stem])}"
+                slugs[task] = slug
             self._slugs = slugs
         return self._slugs
 

@@ -83,9 +83,7 @@ class Driver:
             with clock.current().participate():
                 if self._flights.pool is None:
                     self._sweep()
-                left = [n for n in self.board.plan.order if self.board.ended[n] in {WAITING, HELD}]
-                if left:
-                    self._drive(left)
+                self._drive([n for n in self.board.plan.order if self.board.ended[n] in {WAITING, HELD}])
         finally:
             self._flights.close()
             leave(token)
