@@ -8,6 +8,7 @@ cached result is found at once among a million; one's own function is asked for 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
+from penstock import errors
 from penstock.states import Cached
 
 CacheValidator: TypeAlias = Callable[[Cached, Mapping[str, Any], Mapping[str, Any]], bool]
@@ -16,18 +17,25 @@ CacheValidator: TypeAlias = Callable[[Cached, Mapping[str, Any], Mapping[str, An
 def fingerprint(value: Any) -> str:
     """Return the SHA-256 of *value* in hex: equal for equal values, in every process.
 
-    Dictionaries and sets count without their order; other values by their pickle. Raises what pickling raises.
+    Dictionaries and sets count without their order; other values by their pickle. Raises SerializationError for a
+    value that has none, since it cannot be pickled or holds itself.
     """
+    failure = f"a value of type {type(value).__qualname__} cannot be told from others"
+    with errors.told_as(errors.SerializationError, failure, Exception):  # pickling calls a user's classes
+        return _digest(value)
+
+
+def _digest(value: Any) -> str:
     from hashlib import sha256
 
     import cloudpickle
 
     if isinstance(value, dict):
-        parts = sorted(f"{fingerprint(key)}:{fingerprint(item)}" for key, item in value.items())
+        parts = sorted(f"{_digest(key)}:{_digest(item)}" for key, item in value.items())
     elif isinstance(value, set | frozenset):
-        parts = sorted(map(fingerprint, value))
+        parts = sorted(map(_digest, value))
     elif isinstance(value, list | tuple):
-        parts = list(map(fingerprint, value))
+        parts = list(map(_digest, value))
     else:
         return sha256(cloudpickle.dumps(value, protocol=5)).hexdigest()
     return sha256(f"{type(value).__qualname__} {' '.join(parts)}".encode()).hexdigest()

@@ -1,5 +1,6 @@
 """Results that were made before: caches and targets."""
 
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,30 @@ def test_a_value_that_cannot_be_kept_fails_its_task() -> None:
     state = flow.run().result[made]
     assert state.is_failed()
     assert "cannot be pickled" in state.message
+
+
+def holding_itself() -> list[Any]:
+    held: list[Any] = []
+    held.append(held)
+    return held
+
+
+@pytest.mark.parametrize("value", [threading.Lock(), holding_itself()], ids=["lock", "circle"])
+@pytest.mark.parametrize("validator", ["duration_only", "all_inputs"])
+def test_inputs_that_nothing_tells_apart_keep_a_result_from_the_cache_and_not_from_the_run(
+    value: Any, validator: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    @task(cache_for=60, cache_validator=getattr(cache_validators, validator))
+    def use(given: Any) -> int:
+        BODIES.append(type(given).__name__)
+        return 1
+
+    with Flow("untold") as flow:
+        used = use(value)
+    states = [flow.run().result[used] for _ in range(2)]
+    assert [(type(state), state.result) for state in states] == [(Success, 1), (Success, 1)]
+    assert len(BODIES) == 2
+    assert "cannot be told from others" in caplog.text
 
 
 def test_a_validator_that_raises_fails_its_task() -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from penstock.results import Result
 
 _LONGEST_LIST: Final = 100
+_log: Final = logging.getLogger("penstock.cache").warning
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Cache:
         Raises TaskError if the validator raises.
         """
         parameters = context.get("parameters") or {}
-        for entry in self._entries(self._address(inputs, parameters)):
+        for entry in self._entries(inputs, parameters):
             if self._accepts(entry, inputs, parameters):
                 try:
                     entry.result = self.result.read(entry.location) if entry.location is not None else None
@@ -52,13 +53,12 @@ class Cache:
     def keep(self, state: State, inputs: Mapping[str, Any]) -> State:
         """Return *state*, a success that was written or is None, as Cached and kept for later runs."""
         parameters = dict(context.get("parameters") or {})
-        hashed = {name: fingerprint(value) for name, value in inputs.items()}
-        cached = Cached(state.message, None, hashed, parameters, clock.now() + self.lifetime)
-        cached.location = state.location
         try:
-            address = self._address(inputs, parameters)
-            others = self._entries(address) if not hasattr(self.validator, "compared") else []
-            self.result.write_at(address, [cached, *others][:_LONGEST_LIST])
+            hashed = {name: fingerprint(value) for name, value in inputs.items()}
+            cached = Cached(state.message, None, hashed, parameters, clock.now() + self.lifetime)
+            cached.location = state.location
+            others = self._entries(inputs, parameters) if not hasattr(self.validator, "compared") else []
+            self.result.write_at(self._address(inputs, parameters), [cached, *others][:_LONGEST_LIST])
         except errors.PenstockError as error:
             _log("The result of %r cannot be cached: %s", self.key, error)
             return state
@@ -70,10 +70,10 @@ class Cache:
         named = compared(inputs, parameters) if compared is not None else "all"
         return f"cache/{sha256(self.key.encode()).hexdigest()[:32]}/{named}.penstock"
 
-    def _entries(self, address: str) -> list[Cached]:
-        """Return the entries at *address* that have not expired."""
+    def _entries(self, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[Cached]:
+        """Return the entries that may serve *inputs* and have not expired; none if nothing tells the inputs apart."""
         try:
-            entries: list[Cached] = self.result.read(address)
+            entries: list[Cached] = self.result.read(self._address(inputs, parameters))
         except errors.ResultMissingError:
             return []
         except errors.PenstockError as error:
@@ -89,7 +89,3 @@ class Cache:
             name = getattr(self.validator, "__name__", type(self.validator).__name__)
             message = f"The cache_validator {name} of {self.key!r} raised {type(error).__name__}: {error}"
             raise errors.TaskError(message) from error
-
-
-def _log(message: str, *args: object) -> None:
-    logging.getLogger("penstock.cache").warning(message, *args)

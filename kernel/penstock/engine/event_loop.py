@@ -44,7 +44,6 @@ class EventLoop:
             return
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._loop = self._thread = None
 
     def _begin(self) -> asyncio.AbstractEventLoop:
         loop = self._loop = asyncio.new_event_loop()

@@ -63,11 +63,9 @@ class Maps:
 
     def deepest(self) -> Mapping | None:
         """Return the mapping that has children to start, of several the one that was released last; None if none."""
-        while self._waiting:
-            if self._waiting[-1].waiting():
-                return self._waiting[-1]
+        while self._waiting and not self._waiting[-1].waiting():
             self._waiting.pop()
-        return None
+        return self._waiting[-1] if self._waiting else None
 
     def _followers(self, number: int) -> list[Mapping]:
         found = []
