@@ -48,6 +48,8 @@ class Same:
         """Compare the *inputs* and *parameters* of these names."""
         self._inputs = None if inputs is None else frozenset(inputs)
         self._parameters = None if parameters is None else frozenset(parameters)
+        self.by_place: bool = self._inputs == frozenset()
+        """Whether no input is compared: then a result serves only the place in the flow that it was made in."""
 
     def compared(self, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
         """Return the fingerprint of all that is compared."""
@@ -59,9 +61,8 @@ class Same:
     def __call__(self, state: Cached, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> bool:
         """Return whether *state* was made of the same inputs and parameters."""
         hashed = {name: fingerprint(value) for name, value in inputs.items()}
-        return _agree(state.hashed_inputs, hashed, self._inputs) and _agree(
-            state.cached_parameters, parameters, self._parameters
-        )
+        same_inputs = _agree(state.hashed_inputs, hashed, self._inputs)
+        return same_inputs and _agree(state.cached_parameters, parameters, self._parameters)
 
 
 def _agree(one: Mapping[str, Any] | None, two: Mapping[str, Any], names: frozenset[str] | None) -> bool:
@@ -70,7 +71,7 @@ def _agree(one: Mapping[str, Any] | None, two: Mapping[str, Any], names: frozens
 
 
 duration_only: Final = Same()
-"""Any result that has not expired; the default."""
+"""Any result that has not expired and was made in the same place; the default."""
 all_inputs: Final = Same(inputs=None)
 """A result of the same inputs."""
 all_parameters: Final = Same(parameters=None)

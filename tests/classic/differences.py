@@ -21,9 +21,14 @@ _STATES_LOST: Final = "the state comes back; there flow.run stumbles over one wh
 
 _GATHERED: Final = "a dictionary is gathered by one task; there a list gathers its values before"
 
+_PLACE: Final = "where no input is compared a result serves its own flow, task and child, unless a cache_key shares it"
 DIFFERENCES: Final[dict[str, dict[str, str]]] = {
     "building.failing_to_run_inside_the_block": {
         "notes[0]": "what is wrong with a flow is a FlowError, which is a ValueError; there this is a RuntimeError",
+    },
+    "caching.by_name_in_another_flow": {
+        "notes": _PLACE,
+        "runs[1].tasks.same name-1.result": _PLACE,
     },
     "building.in_a_circle": {"raised": _REFUSED, "runs": _REFUSED},
     "building.tasks_that_are_added_and_not_called": {"raised": _REFUSED, "runs": _REFUSED},

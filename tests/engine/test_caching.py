@@ -92,6 +92,17 @@ def test_children_find_what_equal_children_left() -> None:
     assert BODIES == [1, 2]
 
 
+def test_where_no_input_is_compared_a_result_serves_only_its_place(executor: str) -> None:
+    with Flow("places") as flow:
+        options = {"cache_for": 60}
+        mapped = double.map([1, 2, 3], task_args=options)
+        one, two = double(10, task_args=options), double(20, task_args=options)
+    for _ in range(2):
+        states = flow.run(executor=executor).result
+        assert [states[task].result for task in (mapped, one, two)] == [[2, 4, 6], 20, 40]
+    assert sorted(BODIES) == [1, 2, 3, 10, 20]
+
+
 def test_tasks_with_one_cache_key_share_their_results() -> None:
     shared = {"cache_for": 60, "cache_key": "shared"}
     with Flow("shared") as flow:

@@ -68,7 +68,8 @@ class Cache:
     def _address(self, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
         compared: Callable[..., str] | None = getattr(self.validator, "compared", None)
         named = compared(inputs, parameters) if compared is not None else "all"
-        return f"cache/{sha256(self.key.encode()).hexdigest()[:32]}/{named}.penstock"
+        child = f"-{context.get('map_index')}" if getattr(self.validator, "by_place", False) else ""
+        return f"cache/{sha256(self.key.encode()).hexdigest()[:32]}/{named}{child}.penstock"
 
     def _entries(self, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[Cached]:
         """Return the entries that may serve *inputs* and have not expired; none if nothing tells the inputs apart."""

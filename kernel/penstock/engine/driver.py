@@ -149,7 +149,7 @@ class Driver:
     def _drive(self, left: list[int]) -> None:
         self._downstream, self._counts = self.board.plan.downstream(left)
         self._ready.extend(n for n in left if not self._counts[n] and self.board.ended[n] == WAITING)
-        while self._is_busy() or self._resumed():
+        while self._ready or self._flights or self._held or self._maps.deepest() is not None or self._resumed():
             self._release_due()
             while self._ready and len(self._flights) < WINDOW:
                 self._begin(self._ready.popleft())
@@ -160,9 +160,6 @@ class Driver:
                 clock.sleep(self._until_due())
         for mapping in self.board.maps.values():  # of which a child is paused
             self.board.states[mapping.number] = mapping.state()
-
-    def _is_busy(self) -> bool:
-        return bool(self._ready or self._flights or self._held) or self._maps.deepest() is not None
 
     def _release_due(self) -> None:
         while self._held and self._until_due() <= 0:
@@ -277,8 +274,7 @@ class Driver:
         if isinstance(root, State):
             self._settle(number, None, 0, root)
             return
-        ready = Mapped("Ready to be mapped.", n_map_states=root.width)
-        state = handled(self.board, number, None, 1, Pending(), ready)
+        state = handled(self.board, number, None, 1, Pending(), Mapped("Ready to be mapped.", n_map_states=root.width))
         if not state.is_mapped():
             del self.board.maps[number]
             self._conclude(number, None, 0, committed(self.board, number, None, 1, Pending(), state))

@@ -57,9 +57,10 @@ class Setup:
         if looks and result is None:
             result = _files() if self.checkpointing and options.checkpoint is not False else None
             result = result or _memory()
-        cached = None
+        cached, by_place = None, getattr(options.cache_validator, "by_place", False)
         if options.cache_for is not None and result is not None:
-            cached = Cache(options.cache_key or task.name, options.cache_for, options.cache_validator, result)
+            key = options.cache_key or (f"{self.run.flow_name}/{self.slugs()[task]}" if by_place else task.name)
+            cached = Cache(key, options.cache_for, options.cache_validator, result)
         target = options.target if looks else None
         return Around(result, target, cached, options.timeout, options.log_stdout, self.wrapped, not only_looks)
 
