@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,8 @@ from penstock import Flow, Secret, context, errors, logs, redaction, task
 
 
 @pytest.fixture(autouse=True)
-def nothing_hidden(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def nothing_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redaction, "_secret", set())
-    yield
 
 
 def test_the_context_goes_over_the_environment_and_that_over_the_file(
@@ -33,7 +31,9 @@ def test_the_context_goes_over_the_environment_and_that_over_the_file(
 
 
 def test_a_missing_one_says_how_to_set_it() -> None:
-    with pytest.raises(errors.SecretMissingError, match=r'no secret "TOKEN". Set PENSTOCK_SECRETS__TOKEN, or: penstock'):
+    with pytest.raises(
+        errors.SecretMissingError, match=r'no secret "TOKEN". Set PENSTOCK_SECRETS__TOKEN, or: penstock'
+    ):
         Secret("TOKEN").get()
 
 
@@ -51,7 +51,7 @@ def test_json_objects_and_arrays_are_read_and_all_else_is_text(monkeypatch: pyte
 
 def test_its_value_does_not_become_part_of_a_flow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN", "s3cr3t")
-    with Flow("built"), pytest.raises(errors.FlowError, match="inside the block of .*call it in a task"):
+    with Flow("built"), pytest.raises(errors.FlowError, match=r"inside the block of .*call it in a task"):
         Secret("TOKEN").get()
 
 
@@ -100,10 +100,7 @@ def test_what_was_asked_for_is_hidden_in_logs(
         Secret("TOKEN").get()
         logger = logs.get_logger()
         logger.warning("the token is %s", value, url=f"https://x:{value}@host", nested={"list": [value]})
-        try:
-            raise ValueError(value)
-        except ValueError:
-            logger.exception("failed")
+        logger.error("failed", exc_info=ValueError(value))
         logging.getLogger("penstock.other").warning("plainly %s", value)
     finally:
         monkeypatch.undo()

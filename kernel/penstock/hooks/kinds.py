@@ -42,6 +42,8 @@ class Kind(BaseModel):
     """The fields that may be given without their names, in order."""
     any_url: ClassVar[str | None] = None
     """The type that takes URLs of which no type has the scheme."""
+    takes_urls: ClassVar[bool] = True
+    """Whether a URL whose scheme is the type name means this class."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         """Validate the options; raises SettingsError naming the option that does not fit."""
@@ -90,14 +92,19 @@ class Kind(BaseModel):
             return typed
         if "url" not in given:
             raise errors.SettingsError(f"{cls.kind} needs a type or a url; found {sorted(given) or 'nothing'}")
+        found = cls._for_scheme(str(given["url"]).partition("://")[0].partition("+")[0])
+        resolved: Self = found.from_url(**given)
+        return resolved
+
+    @classmethod
+    def _for_scheme(cls, scheme: str) -> Any:
         try:
-            found = lookup.find(cls.kind, str(given["url"]).partition("://")[0].partition("+")[0])
+            found = lookup.find(cls.kind, scheme)
         except errors.UnknownTypeError:
             if cls.any_url is None:
                 raise
-            found = lookup.find(cls.kind, cls.any_url)
-        resolved: Self = found.from_url(**given)
-        return resolved
+            return lookup.find(cls.kind, cls.any_url)
+        return found if found.takes_urls else lookup.find(cls.kind, cls.any_url or scheme)
 
     @classmethod
     def from_url(cls, url: str, **options: Any) -> Self:

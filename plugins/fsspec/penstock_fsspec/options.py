@@ -36,7 +36,7 @@ def _named(value: Any) -> Any:
     return [_named(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-Options = Annotated[dict[str, Any], BeforeValidator(_restored), PlainSerializer(_named)]
+Options = Annotated[dict[str, Any], BeforeValidator(_restored), PlainSerializer(_named, when_used="json")]
 """Options of a client, nested as it likes; a `Secret` anywhere in them travels by its name."""
 
 

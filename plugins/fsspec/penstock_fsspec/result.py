@@ -65,6 +65,7 @@ class LocalResult(FileSystemResult):
     """Results in a folder on this machine, or on a disk that several machines share."""
 
     type: ClassVar[str] = "local"
+    takes_urls: ClassVar[bool] = False  # local:// is a file system of fsspec
     positional: ClassVar[tuple[str, ...]] = ("dir",)
 
     dir: Path | None = Field(default=None, description="folder of the results [<home>/results]")

@@ -136,6 +136,7 @@ class Local(FileSystemStorage):
     """Flow storage in a folder on this machine, or on a disk that several machines share."""
 
     type: ClassVar[str] = "local"
+    takes_urls: ClassVar[bool] = False  # local:// is a file system of fsspec
     positional: ClassVar[tuple[str, ...]] = ("directory",)
 
     directory: Path | None = Field(default=None, description="folder of the stored flows [<home>/flows]")
