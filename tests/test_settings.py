@@ -62,7 +62,7 @@ def test_a_kind_is_set_by_url(tmp_path: Path) -> None:
 
 
 def test_secrets_are_no_settings(tmp_path: Path) -> None:
-    assert load(tmp_path, **{"PENSTOCK_SECRETS__TOKEN": "x"}).settings == load(tmp_path).settings
+    assert load(tmp_path, PENSTOCK_SECRETS__NAME="x").settings == load(tmp_path).settings
 
 
 @pytest.mark.parametrize(
