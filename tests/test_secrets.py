@@ -50,8 +50,9 @@ def test_json_objects_and_arrays_are_read_and_all_else_is_text(monkeypatch: pyte
 
 
 def test_what_is_in_a_json_object_is_hidden_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LOGIN", '{"user": "admin", "password": "s3cr3t"}')
-    assert Secret("LOGIN").get()["password"] == "s3cr3t"
+    login = {"user": "admin", "password": "s3cr3t"}
+    monkeypatch.setenv("LOGIN", json.dumps(login))
+    assert Secret("LOGIN").get() == login
     assert redaction.hidden("https://admin:s3cr3t@host") == "https://***:***@host"
 
 
