@@ -4,6 +4,7 @@ The registry knows what the installed plugins offer; the catalogue knows what pe
 so that a missing one can be named.
 """
 
+import importlib
 import sys
 from collections.abc import Callable
 from typing import Any, Final
@@ -23,7 +24,8 @@ CATALOGUE: Final[dict[str, dict[str, str]]] = {
     "penstock-github": {"storage": "GitHub github"},
     "penstock-executors": {"executor": "ThreadExecutor threads ProcessExecutor processes"},
     "penstock-schedulers": {
-        "schedule": "IntervalSchedule interval CronSchedule cron",
+        "schedule": "IntervalSchedule interval CronSchedule cron DatesSchedule dates RRuleSchedule rrule "
+        "ClockSchedule clocks",
         "scheduler": "LocalScheduler local BackendScheduler backend",
     },
     "penstock-backend": {"backend": "SQLBackend sql sqlite"},
@@ -109,3 +111,13 @@ def attach(module: str, kind: str) -> tuple[Callable[[str], Any], Callable[[], l
         return sorted({*vars(sys.modules[module]), *offered})
 
     return get_attribute, list_names
+
+
+def borrow(module: str, kind: str, name: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return the `__getattr__` and `__dir__` that let *module* stand for its namesake beside the class *name*."""
+
+    def namesake() -> Any:
+        home = find(kind, name).__module__.rpartition(".")[0]
+        return importlib.import_module(f"{home}.{module.rpartition('.')[2]}")
+
+    return lambda attribute: getattr(namesake(), attribute), lambda: dir(namesake())
