@@ -90,9 +90,9 @@ def find(kind: str, data: Any) -> Any:
     """
     known = registered(kind)
     whole = data if isinstance(data, Mapping) else {"name": data}
-    name, arguments = whole.get("name"), whole.get("arguments", {})
+    name, arguments = str(whole.get("name")), whole.get("arguments", {})
     if name not in known:
-        hint = errors.did_you_mean(str(name), known)
+        hint = errors.did_you_mean(name, known)
         message = f"No plugin registers the {kind} {name!r}.{hint} There is {errors.listing(known)}."
         raise errors.ScheduleError(message)
     function = _loaded(known[name])
