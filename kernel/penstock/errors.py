@@ -145,11 +145,15 @@ class BackendVersionError(BackendError, RuntimeError):
 
 @contextmanager
 def told_as(kind: type[PenstockError], message: str, *causes: type[Exception]) -> Iterator[None]:
-    """Raise *kind* with *message* and the text of the cause for each of *causes* that is raised inside the block."""
+    """Raise *kind* with *message* and what the cause says, for each of *causes* that is raised inside the block.
+
+    A wrong value, and a failure of the system, speak for themselves; of any other cause the type is told too.
+    """
     try:
         yield
     except causes as error:
-        raise kind(f"{message}: {error}") from error
+        told = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise kind(f"{message}: {getattr(error, 'strerror', None) or told}") from error
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import structlog
+from structlog import stdlib
 
 from penstock import redaction, settings
 from penstock.context import context
@@ -75,24 +76,20 @@ def configure(processors: Iterable[Callable[..., Any]] = (), *, force: bool = Fa
         chosen = settings.get().logging
         root.setLevel(chosen.level)
         shared: list[Any] = [
-            structlog.stdlib.add_log_level,
-            structlog.stdlib.add_logger_name,
-            structlog.stdlib.ExtraAdder(),
+            stdlib.add_log_level,
+            stdlib.add_logger_name,
+            stdlib.ExtraAdder(),
             spread_extra,
-            structlog.stdlib.PositionalArgumentsFormatter(),
+            stdlib.PositionalArgumentsFormatter(),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             add_run,
             *processors,
             hide_secrets,
         ]
         structlog.configure(
-            processors=[
-                structlog.stdlib.filter_by_level,
-                *shared,
-                structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-            ],
-            logger_factory=structlog.stdlib.LoggerFactory(),
-            wrapper_class=structlog.stdlib.BoundLogger,
+            processors=[stdlib.filter_by_level, *shared, stdlib.ProcessorFormatter.wrap_for_formatter],
+            logger_factory=stdlib.LoggerFactory(),
+            wrapper_class=stdlib.BoundLogger,
             cache_logger_on_first_use=True,
         )
         collected = any(getattr(handler, "collects", False) for handler in root.handlers)
@@ -102,12 +99,8 @@ def configure(processors: Iterable[Callable[..., Any]] = (), *, force: bool = Fa
 
 def _make_handler(shared: list[Any]) -> _Handler:
     handler = _Handler()
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers()],
-            foreign_pre_chain=shared,
-        )
-    )
+    shown = [stdlib.ProcessorFormatter.remove_processors_meta, *_renderers()]
+    handler.setFormatter(stdlib.ProcessorFormatter(processors=shown, foreign_pre_chain=shared))
     return handler
 
 
@@ -118,15 +111,15 @@ def _renderers() -> list[Any]:
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
 
 
-def get_logger(name: str = ROOT) -> structlog.stdlib.BoundLogger:
+def get_logger(name: str = ROOT) -> stdlib.BoundLogger:
     """Return a logger that takes both the standard library's arguments and structlog's keywords."""
     if not _configured:
         configure()
-    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name).bind()
+    logger: stdlib.BoundLogger = stdlib.get_logger(name).bind()
     return logger
 
 
-def task_logger() -> structlog.stdlib.BoundLogger:
+def task_logger() -> stdlib.BoundLogger:
     """Return the logger of the task this is called in, or of the run if it is in no task."""
     name = context.get("task_name")
     return get_logger(f"{ROOT}.task.{name}" if name else f"{ROOT}.flow")

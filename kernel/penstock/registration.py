@@ -70,14 +70,15 @@ def register(
 
     The project is created last, when the source is stored: what is refused before leaves nothing behind. Raises
     TypeError without a project name, UnknownProjectError where a missing project may not be created, ScheduleError for
-    a flow that has a schedule and a parameter without a default.
+    a flow that has a schedule and a parameter without a value for one of its next times.
     """
     if not project or not isinstance(project, str):
         raise TypeError(f'Flow "{flow.name}" needs a project to be registered in: flow.register("tutorial")')
     flow.validate()
-    if flow.schedule is not None and (unset := [one.name for one in flow.parameters() if one.required]):
+    given = [event.parameter_defaults for event in flow.schedule.events(100)] or [{}] if flow.schedule else []
+    if unset := {one.name for one in flow.parameters() if one.required for values in given if one.name not in values}:
         message = f'Flow "{flow.name}" cannot run by its schedule, since nobody gives it {errors.listing(unset)}'
-        raise errors.ScheduleError(f"{message}. Give each a default, or take the schedule away")
+        raise errors.ScheduleError(f"{message}. Give each a default, here or in every clock, or take the schedule away")
     backend = get_backend()
     if flow.storage is None:
         flow.storage = Storage.configured(**storage_options)
@@ -96,10 +97,9 @@ def _is_new(backend: Backend, project: str) -> bool:
     """Return whether the project has to be created; raises UnknownProjectError if a setting forbids that."""
     known = {one.name for one in backend.list_projects(limit=1_000_000)}
     if project not in known and not settings.get().flows.create_project:
-        message = (
-            f'There is no project "{project}".{errors.did_you_mean(project, known)} There is {errors.listing(known)}.'
-        )
-        raise errors.UnknownProjectError(f"{message} Create it: penstock projects create {project}")
+        hint = f"There is {errors.listing(known)}. Create it: penstock projects create {project}"
+        near = errors.did_you_mean(project, known)
+        raise errors.UnknownProjectError(f'There is no project "{project}".{near} {hint}')
     return project not in known
 
 
@@ -140,11 +140,9 @@ def _edge(slugs: Mapping["Task", str], edge: Edge) -> EdgeSpec:
 
 
 def _parameter(flow: "Flow", parameter: Parameter) -> ParameterSpec:
-    try:
+    failure = f'The default of {parameter!r} in flow "{flow.name}" cannot be written as JSON: {parameter.default!r}'
+    with errors.told_as(errors.ParameterError, failure, PydanticSerializationError):
         default = to_jsonable_python(parameter.default)
-    except PydanticSerializationError as error:
-        message = f'The default of {parameter!r} in flow "{flow.name}" cannot be written as JSON: {parameter.default!r}'
-        raise errors.ParameterError(message) from error
     schema = parameter.json_schema()
     return ParameterSpec(name=parameter.name, required=parameter.required, default=default, json_schema=schema)
 

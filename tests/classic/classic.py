@@ -16,8 +16,12 @@ FRAMEWORK: Final = "penstock" if importlib.util.find_spec("penstock") else "pref
 _TOP: Final = ("penstock", "prefect")
 _CONTROL: Final = ("penstock", "prefect.tasks.control_flow")
 _MODULES: Final = {
+    "adjustments": ("penstock.schedules.adjustments", "prefect.schedules.adjustments"),
     "cache_validators": ("penstock.cache_validators", "prefect.engine.cache_validators"),
+    "clocks": ("penstock.schedules.clocks", "prefect.schedules.clocks"),
+    "filters": ("penstock.schedules.filters", "prefect.schedules.filters"),
     "results": ("penstock.results", "prefect.engine.results"),
+    "schedules": ("penstock.schedules", "prefect.schedules"),
     "signals": ("penstock.signals", "prefect.engine.signals"),
     "state": ("penstock.states", "prefect.engine.state"),
     "triggers": ("penstock.triggers", "prefect.triggers"),

@@ -21,6 +21,7 @@ _STATES_LOST: Final = "the state comes back; there flow.run stumbles over one wh
 
 _GATHERED: Final = "a dictionary is gathered by one task; there a list gathers its values before"
 
+_ONCE: Final = "a time is told once; there as often as there are events at it"
 _PLACE: Final = "where no input is compared a result serves its own flow, task and child, unless a cache_key shares it"
 DIFFERENCES: Final[dict[str, dict[str, str]]] = {
     "building.failing_to_run_inside_the_block": {
@@ -60,6 +61,18 @@ DIFFERENCES: Final[dict[str, dict[str, str]]] = {
     },
     "resources.in_two_flows": {
         "notes[0]": "inside a block, tasks join the flow that the block is of; there that is an error",
+    },
+    "schedules.a_weekend_that_is_put_off": {"notes": _ONCE},
+    "schedules.adjusted": {
+        "notes[2]": "what an adjustment moves past the moment asked about is due; there it is lost",
+    },
+    "schedules.dates_of_one_month_that_end_before_they_begin": {
+        "notes": "the rest of the year lies between the two; there nothing does if both are in one month",
+    },
+    "schedules.times_of_clocks_that_meet": {"notes": _ONCE},
+    "schedules.what_has_another_type": {
+        f"notes[{number}]": "an option that does not fit is a SettingsError, which is a ValueError"
+        for number in range(3)
     },
     "signals_loops.exceptions_beyond_exception": {
         "raised": "sys.exit() in a task fails that task; there it ends the process in the middle of the run",

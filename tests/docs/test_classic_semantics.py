@@ -89,10 +89,6 @@ def test_every_known_difference_is_in_a_row_that_says_so() -> None:
         ("penstock.results", "GCSResult"),
         ("penstock.results", "S3Result"),
         ("penstock.results", "AzureResult"),
-        ("penstock.schedules", "RRuleSchedule"),
-        ("penstock.schedules", "clocks"),
-        ("penstock.schedules", "filters"),
-        ("penstock.schedules", "adjustments"),
     ],
     ids=lambda value: value if ":" not in value else value.partition(":")[2],
 )

@@ -166,7 +166,7 @@ def test_a_validator_that_raises_fails_its_task() -> None:
         cached = double(1, task_args={"cache_for": 60, "cache_validator": broken})
     flow.run()
     state = flow.run().result[cached]
-    assert state.message == "TaskError: The cache_validator broken of 'double' raised KeyError: 'nothing'"
+    assert state.message == "TaskError: The cache_validator broken of 'double' failed: KeyError: 'nothing'"
 
 
 def test_a_cache_that_cannot_be_read_is_not_used(home: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -219,7 +219,7 @@ def test_a_target_without_a_result_is_a_file_in_the_home_folder(home: Path) -> N
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("{nothing}", "The target of task 'double', '{nothing}', names 'nothing', which is not known; known are "),
+        ("{nothing}", "The target of task 'double', '{nothing}', cannot be filled: KeyError: 'nothing'; known are "),
         (lambda **_: 1 / 0, "The target of task 'double', <lambda>, cannot be filled: ZeroDivisionError"),
     ],
     ids=["template", "function"],

@@ -55,7 +55,10 @@ def test_a_run_is_not_named_by_its_values_unasked(watcher: Watcher) -> None:
 @pytest.mark.parametrize(
     ("template", "message"),
     [
-        ("{nothing}", "The task_run_name of task 'load', '{nothing}', names 'nothing', which is not known"),
+        (
+            "{nothing}",
+            "The task_run_name of task 'load', '{nothing}', cannot be filled: KeyError: 'nothing'; known are ",
+        ),
         (lambda **_: 1 / 0, "The task_run_name of task 'load', <lambda>, cannot be filled: ZeroDivisionError"),
     ],
     ids=["text", "function"],

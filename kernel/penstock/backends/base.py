@@ -40,12 +40,7 @@ class Backend(Kind, ABC):
 
     @abstractmethod
     def register_flow(
-        self,
-        spec: "FlowSpec",
-        *,
-        project: str,
-        idempotency_key: str | None = None,
-        schedule_active: bool = True,
+        self, spec: "FlowSpec", *, project: str, idempotency_key: str | None = None, schedule_active: bool = True
     ) -> models.RegisteredFlow:
         """Keep *spec* as the next version of its flow and archive the one before.
 
@@ -100,12 +95,7 @@ class Backend(Kind, ABC):
 
     @abstractmethod
     def list_flow_runs(
-        self,
-        project: str | None = None,
-        flow: str | None = None,
-        *,
-        state: str | None = None,
-        limit: int = 20,
+        self, project: str | None = None, flow: str | None = None, *, state: str | None = None, limit: int = 20
     ) -> list[models.FlowRun]:
         """Return runs, the newest first, of a project, a flow of it, and in a state type if given."""
 
@@ -175,8 +165,9 @@ class Backend(Kind, ABC):
     def schedule_due(self, now: datetime | None = None, *, ahead: int = 10) -> int:
         """Create the coming runs of every active schedule; return how many were new.
 
-        Idempotent: a run is unique by flow and UTC time, so any number of callers may call at once. Classes of
-        schedules are restored here, in the scheduler's process, and nowhere else.
+        Idempotent: a run is unique by flow, UTC time, and the parameters and labels that its clock gives it, so any
+        number of callers may call at once. Classes of schedules are restored here, in the scheduler's process, and
+        nowhere else.
         """
 
     def close(self) -> None:

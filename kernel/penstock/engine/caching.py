@@ -84,9 +84,7 @@ class Cache:
         return [e for e in entries if e.cached_result_expiration is None or e.cached_result_expiration > now]
 
     def _accepts(self, entry: Cached, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> bool:
-        try:
+        name = getattr(self.validator, "__name__", type(self.validator).__name__)
+        failure = f"The cache_validator {name} of {self.key!r} failed"
+        with errors.told_as(errors.TaskError, failure, Exception):  # a user's function
             return bool(self.validator(entry, inputs, parameters))
-        except Exception as error:
-            name = getattr(self.validator, "__name__", type(self.validator).__name__)
-            message = f"The cache_validator {name} of {self.key!r} raised {type(error).__name__}: {error}"
-            raise errors.TaskError(message) from error

@@ -12,10 +12,8 @@ from penstock.context import context
 def collected(records: list[logging.LogRecord]) -> Iterator[None]:
     """Collect what is logged under `penstock` inside the block, to be logged where the run is driven."""
     logger = logging.getLogger("penstock")
-    handler: logging.Handler = _Collector(records)
-    propagate = logger.propagate
-    handlers = logger.handlers
-    logger.handlers, logger.propagate = [handler], False
+    handlers, propagate = logger.handlers, logger.propagate
+    logger.handlers, logger.propagate = [_Collector(records)], False
     try:
         yield
     finally:

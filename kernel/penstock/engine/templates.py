@@ -25,6 +25,4 @@ def filled(template: str | Callable[..., str], inputs: Mapping[str, Any], subjec
     except Exception as error:  # a user's function, or the format of a value
         shown = repr(template) if isinstance(template, str) else getattr(template, "__name__", repr(template))
         message = f"The {subject}, {shown}, cannot be filled: {type(error).__name__}: {error}"
-        if isinstance(error, KeyError):
-            message = f"The {subject}, {shown}, names {error}, which is not known; known are {errors.listing(values)}"
-        raise errors.TaskError(message) from error
+        raise errors.TaskError(f"{message}; known are {errors.listing(values)}") from error

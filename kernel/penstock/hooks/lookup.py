@@ -4,6 +4,7 @@ The registry knows what the installed plugins offer; the catalogue, `catalogue.t
 plugins offer, so that a missing one can be named.
 """
 
+import importlib
 import sys
 import tomllib
 from collections.abc import Callable
@@ -93,3 +94,13 @@ def attach(module: str, kind: str) -> tuple[Callable[[str], Any], Callable[[], l
         return sorted({*vars(sys.modules[module]), *offered})
 
     return get_attribute, list_names
+
+
+def borrow(module: str, kind: str, name: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return the `__getattr__` and `__dir__` that let *module* stand for its namesake beside the class *name*."""
+
+    def namesake() -> Any:
+        home = find(kind, name).__module__.rpartition(".")[0]
+        return importlib.import_module(f"{home}.{module.rpartition('.')[2]}")
+
+    return lambda attribute: getattr(namesake(), attribute), lambda: dir(namesake())

@@ -53,11 +53,10 @@ class MemoryResult(Result):
 
     def get(self, location: str) -> bytes:
         """Return what is kept under *location*."""
-        try:
-            return self._contents[location]
-        except KeyError:
+        if location not in self._contents:
             message = f"There is no result at {location!r} in memory; there are {len(self._contents)} others"
-            raise errors.ResultMissingError(message) from None
+            raise errors.ResultMissingError(message)
+        return self._contents[location]
 
     def has(self, location: str) -> bool:
         """Return whether something is kept under *location*."""

@@ -28,11 +28,9 @@ class PickleSerializer(Serializer):
 
     def loads(self, content: bytes) -> Any:
         """Return the unpickled value."""
-        try:
+        failure = "a pickled value cannot be read"
+        with errors.told_as(errors.SerializationError, failure, Exception):  # __setstate__ is other people's code
             return pickle.loads(content)  # noqa: S301 - results are read where flow code runs, nowhere else
-        except Exception as error:  # __setstate__ is other people's code
-            message = f"a pickled value cannot be read: {type(error).__name__}: {error}"
-            raise errors.SerializationError(message) from error
 
 
 class JSONSerializer(Serializer):

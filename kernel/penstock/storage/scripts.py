@@ -39,10 +39,8 @@ def load_flows(path: str | Path) -> "dict[str, Flow]":
     that it defines none.
     """
     path = Path(path)
-    try:
+    with errors.told_as(errors.FlowFileError, f"The flow file {path} cannot be read", OSError):
         content = path.read_bytes()
-    except OSError as error:
-        raise errors.FlowFileError(f"The flow file {path} cannot be read: {error.strerror or error}") from error
     folder, parts = path.resolve().parent, list[str]()
     places = [str(folder)]
     while (folder / "__init__.py").is_file():
@@ -125,12 +123,10 @@ def flow_from_pickle(name: str, content: bytes, location: str) -> "Flow":
 
     Raises StorageError naming the versions that differ if it cannot be read.
     """
-    try:
+    failure = f"What lies at {location} is not a flow that penstock has pickled"
+    with errors.told_as(errors.StorageError, failure, ValueError, TypeError, LookupError):
         document: dict[str, Any] = json.loads(content)
         pickled, then = b64decode(document["flow"]), dict(document["versions"])
-    except (ValueError, TypeError, LookupError) as error:
-        message = f"What lies at {location} is not a flow that penstock has pickled: {type(error).__name__}: {error}"
-        raise errors.StorageError(message) from error
     try:
         flow: Flow = pickle.loads(pickled)  # noqa: S301 - the digest was checked before
     except Exception as error:  # what a user's tasks hold
@@ -156,7 +152,7 @@ def save_flow(flow: "Flow", path: str | Path | None = None) -> Path:
     """
     target = Path(path).expanduser() if path is not None else _kept_as(flow.name)
     content, temporary = pickle_flow(flow), target.with_name(f".{uuid.uuid4().hex}{_ENDING}")
-    try:
+    with errors.told_as(errors.StorageError, f'Flow "{flow.name}" cannot be saved at {target}', OSError):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("xb") as file:
@@ -166,9 +162,6 @@ def save_flow(flow: "Flow", path: str | Path | None = None) -> Path:
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
-    except OSError as error:
-        message = f'Flow "{flow.name}" cannot be saved at {target}: {error.strerror or error}'
-        raise errors.StorageError(message) from error
     return target
 
 

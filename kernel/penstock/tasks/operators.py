@@ -95,11 +95,8 @@ class Operators:
     def __iter__(self) -> Iterator["Task"]:
         """Iterate over the task's values, as many as `nout` says: `low, high = bounds()`."""
         if self.options.nout is None:
-            message = (
-                f"{self!r} cannot be iterated over: how many values it returns is not known. "
-                "Say it with @task(nout=2) or an annotation `-> tuple[int, str]`; to run once for each item, use .map()"
-            )
-            raise TypeError(message)
+            how = "Say it with @task(nout=2) or an annotation `-> tuple[int, str]`; to run for each item, use .map()"
+            raise TypeError(f"{self!r} cannot be iterated over: how many values it returns is not known. {how}")
         return (self[position] for position in range(self.options.nout))
 
     def pipe(self, task: Callable[..., T], /, **kwargs: Any) -> T:

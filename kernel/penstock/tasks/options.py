@@ -115,10 +115,8 @@ def make_options(subject: str, arguments: Mapping[str, Any], around: Iterable[st
         given["state_handlers"] = (*given.get("state_handlers", ()), OnFailure(on_failure))
     made = TaskOptions(**_checked(subject, given))
     if made.max_retries and made.retry_delay is None:
-        message = (
-            f"{subject} has max_retries={made.max_retries} but no retry_delay; give one, timedelta(0) to retry at once"
-        )
-        raise errors.TaskError(message)
+        how = "give one, timedelta(0) to retry at once"
+        raise errors.TaskError(f"{subject} has max_retries={made.max_retries} but no retry_delay; {how}")
     for name in {"retry_delay", "retry_on"} & given.keys() if not made.max_retries else ():
         raise errors.TaskError(f"{subject} has {name} but no max_retries; say how often to retry")
     if "cache_validator" in given and made.cache_for is None:

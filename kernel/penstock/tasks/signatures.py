@@ -39,13 +39,9 @@ class Inputs:
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             message = f"{owner} yields its values; a task returns. Collect them in a list and return the list"
             raise errors.TaskError(message)
-        try:
+        failure = f"{owner} cannot be a task. Wrap {function!r} in a function, since Python does not know its signature"
+        with errors.told_as(errors.TaskError, failure, ValueError):
             parameters = list(inspect.signature(function).parameters.values())
-        except ValueError as error:
-            message = (
-                f"{owner} cannot be a task: Python does not know the signature of {function!r}. Wrap it in a function"
-            )
-            raise errors.TaskError(message) from error
         for parameter in parameters:
             self._refuse(parameter)
         named = [p for p in parameters if p.kind is not p.VAR_KEYWORD]

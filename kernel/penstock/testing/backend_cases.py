@@ -12,7 +12,7 @@ from penstock.backends.models import Claim, Log, StateReport
 from penstock.hooks import manager
 from penstock.hooks.kinds import KindSpec
 from penstock.hooks.markers import hookimpl
-from penstock.schedules import Schedule
+from penstock.schedules import ClockEvent, Schedule
 from penstock.spec import FlowSpec, TaskSpec
 
 HOUR: Final = timedelta(hours=1)
@@ -36,6 +36,20 @@ class EveryMinute(Schedule):
         return [begin + timedelta(minutes=number) for number in range(1, n + 1)]
 
 
+class TwoClocks(EveryMinute):
+    """Two clocks at once, each with parameters and labels of its own."""
+
+    type: ClassVar[str] = "contract-two-clocks"
+
+    def events(self, n: int, after: datetime | None = None) -> list[ClockEvent]:
+        """Return two events for each of the next *n* whole minutes."""
+        return [
+            event
+            for time in self.next(n, after)
+            for event in (ClockEvent(time), ClockEvent(time, {"limit": 5}, ["gpu", "big"]))
+        ]
+
+
 class Broken(Schedule):
     """A schedule that raises."""
 
@@ -50,7 +64,7 @@ class _Plugin:
     @hookimpl
     def penstock_register_schedule(self) -> list[type[Schedule]]:
         """Offer the schedules of these tests."""
-        return [EveryMinute, Broken]
+        return [EveryMinute, TwoClocks, Broken]
 
 
 def report(state: states.State, slug: str | None = None, index: int | None = None) -> StateReport:

@@ -17,6 +17,7 @@ from penstock.testing.backend_cases import (
     BackendCase,
     Broken,
     EveryMinute,
+    TwoClocks,
     line,
     report,
 )
@@ -242,6 +243,31 @@ class BackendWorkContract(BackendCase):
             thread.join(JOIN_SECONDS)
         assert sum(made) == 20
         assert len(scheduled.list_flow_runs("tutorial", "minutely", limit=200)) == 20
+
+    @pytest.mark.usefixtures("_schedules")
+    def test_what_clocks_give_their_runs_is_theirs_and_two_at_one_time_are_two_runs(self, tutorial: Backend) -> None:
+        limit = ParameterSpec(name="limit", required=False, default=3)
+        spec = FlowSpec(name="twice", labels=["own"], parameters=[limit], schedule=TwoClocks().spec())
+        tutorial.register_flow(spec, project="tutorial")
+        assert tutorial.schedule_due(NOON, ahead=2) == 4
+        assert tutorial.schedule_due(NOON, ahead=2) == 0
+        assert tutorial.schedule_due(NOON + timedelta(minutes=1), ahead=2) == 2
+        made = tutorial.list_flow_runs("tutorial", "twice")
+        assert sorted(((one.scheduled_time, one.parameters, one.labels) for one in made), key=str) == [
+            (NOON + timedelta(minutes=number), parameters, labels)
+            for number in (1, 2, 3)
+            for parameters, labels in (({"limit": 5}, ["big", "gpu"]), ({}, ["own"]))
+        ]
+
+    @pytest.mark.usefixtures("_schedules")
+    def test_a_clock_that_gives_what_the_flow_does_not_take_is_logged(
+        self, tutorial: Backend, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        tutorial.register_flow(FlowSpec(name="twice", schedule=TwoClocks().spec()), project="tutorial")
+        with caplog.at_level("WARNING", logger="penstock"):
+            assert tutorial.schedule_due(NOON, ahead=2) == 0
+        assert "twice" in caplog.text
+        assert "limit" in caplog.text
 
     def test_pausing_a_schedule_drops_the_runs_that_have_not_begun(self, scheduled: Backend) -> None:
         asked = scheduled.create_flow_run("tutorial", "minutely")

@@ -72,9 +72,7 @@ class Database:
     def _open(self) -> Engine:
         engine = _engine(self.path)
         try:
-            with engine.connect() as connection:
-                connection.connection.cursor().execute("PRAGMA journal_mode=WAL").fetchall()
-            with _immediate(engine) as connection:
+            with _without_references(engine) as connection:
                 migrations.bring_up(connection, str(self.path))
         except BaseException:
             engine.dispose()
@@ -155,6 +153,21 @@ def _prepare(connection: Any, _record: object) -> None:
 def _begin(connection: Connection) -> None:
     immediate = connection.get_execution_options().get(_IMMEDIATE, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+@contextmanager
+def _without_references(engine: Engine) -> Iterator[Connection]:
+    """Give a connection to migrate with: a table that is made anew must not take along the rows that refer to it."""
+    with engine.connect().execution_options(**{_IMMEDIATE: True}) as connection:
+        cursor = connection.connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL").fetchall()
+        cursor.execute("PRAGMA foreign_keys=OFF")
+        try:
+            with connection.begin():
+                yield connection
+        finally:
+            cursor.execute("PRAGMA foreign_keys=ON")
+            cursor.close()
 
 
 @contextmanager

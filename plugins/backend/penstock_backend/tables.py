@@ -134,12 +134,13 @@ flow_runs: Final = Table(
     _name("idempotency_key", nullable=True),
     Column("request_digest", String(64)),
     Column("clock_time", UTCDateTime),  # the time that the flow's schedule named; null for a run that was asked for
+    Column("clock", String(64), nullable=False, server_default=""),  # the SHA-256 of what the clock gives its runs
     *_state(),
     _name("agent", nullable=True),
     Column("fence", Integer, nullable=False),
     Column("lease_expires", UTCDateTime),
     UniqueConstraint("flow_id", "idempotency_key"),
-    UniqueConstraint("flow_id", "clock_time"),
+    UniqueConstraint("flow_id", "clock_time", "clock", name="uq_flow_runs_clock"),
     Index("ix_flow_runs_name", "name"),
     Index("ix_flow_runs_due", "state_type", "scheduled_time"),
     Index("ix_flow_runs_created", "created"),

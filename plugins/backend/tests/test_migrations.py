@@ -4,9 +4,10 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import create_engine, inspect, text
 
 from penstock import errors
+from penstock.spec import FlowSpec
 from penstock_backend import SQLBackend, migrations, tables
 from penstock_backend.database import Database
 
@@ -34,6 +35,32 @@ def test_every_migration_can_be_undone_and_done_again(tmp_path: Path) -> None:
     database.close()
 
 
+def test_a_database_of_the_first_form_keeps_every_row(tmp_path: Path) -> None:
+    store = SQLBackend(f"sqlite:///{tmp_path / 'penstock.db'}")
+    store.create_project("tutorial")
+    store.register_flow(FlowSpec(name="hello"), project="tutorial")
+    asked = store.create_flow_run("tutorial", "hello", parameters={})
+    store.close()
+    database = Database(tmp_path / "penstock.db")
+    with database.reading() as connection:
+        states = connection.execute(text("SELECT * FROM flow_run_states")).all()
+    database.close()
+    engine = create_engine(f"sqlite:///{database.path}")
+    with engine.begin() as connection:
+        configuration = migrations.config()
+        configuration.attributes["connection"] = connection
+        command.downgrade(configuration, "0001")
+        assert "clock" not in {column["name"] for column in inspect(connection).get_columns("flow_runs")}
+    engine.dispose()
+    assert store.get_flow_run(asked.id) == asked
+    store.close()
+    with database.writing() as connection:
+        assert connection.execute(text("SELECT * FROM flow_run_states")).all() == states != []
+        connection.execute(text("DELETE FROM flow_runs"))
+        assert connection.execute(text("SELECT * FROM flow_run_states")).all() == []
+    database.close()
+
+
 def test_a_database_of_a_newer_penstock_is_refused_naming_both_revisions_and_left_alone(tmp_path: Path) -> None:
     database = Database(tmp_path / "penstock.db")
     with database.writing() as connection:
@@ -41,7 +68,7 @@ def test_a_database_of_a_newer_penstock_is_refused_naming_both_revisions_and_lef
     database.close()
     before = database.path.read_bytes()
     backend = SQLBackend(f"sqlite:///{database.path}")
-    with pytest.raises(errors.BackendVersionError, match=r"9999.*0001.*Upgrade penstock-backend") as caught:
+    with pytest.raises(errors.BackendVersionError, match=r"9999.*0002.*Upgrade penstock-backend") as caught:
         backend.list_projects()
     assert str(database.path) in str(caught.value)
     assert caught.value.exit_code == 3

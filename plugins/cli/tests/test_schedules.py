@@ -24,6 +24,23 @@ with Flow("ticking", schedule=IntervalSchedule(interval=timedelta(seconds=1))) a
     tick()
 """
 
+CLOCKS = """
+from datetime import UTC, datetime
+
+from penstock import Flow, Parameter, task
+from penstock.schedules import Schedule, filters
+from penstock.schedules.clocks import DatesClock
+
+first, second = datetime(2090, 1, 2, 6, tzinfo=UTC), datetime(2090, 1, 3, 6, tzinfo=UTC)
+clocks = [
+    DatesClock([first], parameter_defaults={"name": "Ada"}, labels=["gpu", "big"]),
+    DatesClock([first], labels=[]),
+    DatesClock([second, datetime(2090, 1, 7, 6, tzinfo=UTC)]),
+]
+with Flow("clocks", schedule=Schedule(clocks=clocks, filters=[filters.is_weekday])) as flow:
+    Parameter("name", default="nobody")()
+"""
+
 
 @pytest.fixture
 def ticking() -> Path:
@@ -39,7 +56,8 @@ def test_an_expression_is_previewed_in_a_zone(penstock: Callable[..., Any]) -> N
     assert len(lines) == 3
     assert all(" 06:00:00 CE" in line for line in lines)
     times = json.loads(penstock("schedule", "preview", "30 4 * * *", "-n", "2", "--json").out)
-    assert [time[-10:] for time in times] == ["T04:30:00Z"] * 2
+    assert [time["scheduled_time"][-10:] for time in times] == ["T04:30:00Z"] * 2
+    assert [(time["parameters"], time["labels"]) for time in times] == [({}, None)] * 2
 
 
 def test_a_registered_flow_is_previewed(penstock: Callable[..., Any], ticking: Path) -> None:
@@ -48,6 +66,23 @@ def test_a_registered_flow_is_previewed(penstock: Callable[..., Any], ticking: P
     assert "interval" in penstock("flows", "list").out
     penstock("flows", "pause", "tutorial/ticking")
     assert "paused: interval" in penstock("flows", "list").out
+
+
+def test_what_each_clock_gives_its_runs_is_previewed(penstock: Callable[..., Any]) -> None:
+    Path("clocks.py").write_text(CLOCKS, encoding="utf-8")
+    penstock("register", "clocks.py", "--project", "tutorial")
+    lines = penstock("schedule", "preview", "tutorial/clocks", "-n", "2").out.splitlines()
+    assert [line[4:] for line in lines] == [
+        "2090-01-02 06:00:00 UTC  name='Ada'  labels: big, gpu",
+        "2090-01-02 06:00:00 UTC  labels: none",
+        "2090-01-03 06:00:00 UTC",
+    ]
+    found = json.loads(penstock("schedule", "preview", "tutorial/clocks", "-n", "1", "--json").out)
+    time = "2090-01-02T06:00:00Z"
+    assert found == [
+        {"scheduled_time": time, "parameters": {"name": "Ada"}, "labels": ["big", "gpu"]},
+        {"scheduled_time": time, "parameters": {}, "labels": []},
+    ]
 
 
 @pytest.mark.parametrize(

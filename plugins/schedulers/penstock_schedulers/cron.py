@@ -1,13 +1,14 @@
 """A schedule written as crontab(5) has it."""
 
-import heapq
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from heapq import heappop, heappush, merge
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from penstock_schedulers.local_times import instant, instants
@@ -24,6 +25,9 @@ _ALIASES: Final = {
 }
 _FIELDS: Final = "minute hour day-of-month month day-of-week"
 _LONGEST_CHANGE: Final = timedelta(hours=26)  # no clock was ever put forward or back by more than a day
+_LONGEST_PAUSE: Final = timedelta(
+    days=41 * 366
+)  # the 29th of February is a given day of the week after 40 years at most
 _ANY_DAY: Final = datetime(2024, 1, 1)  # noqa: DTZ001 - to parse an expression, which needs some day
 
 
@@ -35,15 +39,36 @@ class CronSchedule(ZonedSchedule):
     """
 
     type: ClassVar[str] = "cron"
-    positional: ClassVar[tuple[str, ...]] = ("cron", "start_date", "end_date")
+    positional: ClassVar[tuple[str, ...]] = ("cron", "start_date", "end_date", "day_or")
 
     cron: str = Field(description="minute hour day-of-month month day-of-week, or an alias such as @daily")
+    day_or: bool = Field(
+        default=True,
+        description="where both a day of the month and one of the week are asked for, whether either is enough",
+    )
 
     if TYPE_CHECKING:  # pydantic's own signature knows no positional arguments
 
         def __init__(
-            self, cron: str, start_date: datetime | None = None, end_date: datetime | None = None, **options: Any
+            self,
+            cron: str,
+            start_date: datetime | None = None,
+            end_date: datetime | None = None,
+            day_or: bool | None = True,  # noqa: FBT002 - the classic's signature
+            **options: Any,
         ) -> None: ...
+
+    @field_validator("day_or", mode="before")
+    @classmethod
+    def _either_unless_said(cls, day_or: Any) -> Any:
+        return True if day_or is None else day_or
+
+    @model_validator(mode="after")
+    def _comes(self) -> Self:
+        if next(self._shown(_ANY_DAY), None) is None:
+            message = f"no day is ever both the day of the month and the day of the week that {self.cron!r} asks for"
+            raise PydanticCustomError("never", "{message}", {"message": message})
+        return self
 
     @field_validator("cron")
     @classmethod
@@ -65,8 +90,28 @@ class CronSchedule(ZonedSchedule):
         fields = _fields(self.cron)
         minute, hour = fields.split()[:2]
         really = minute.startswith("*") or hour.startswith("*")
-        shown = CronSim(fields, _first_wall(after, zone) - timedelta(seconds=1))
+        shown = self._shown(_first_wall(after, zone) - timedelta(seconds=1))
         return _in_order((instants(wall, zone) if really else [instant(wall, zone)]) for wall in shown)
+
+    def _shown(self, after: datetime) -> Iterator[datetime]:
+        """Yield what clocks show when it is due."""
+        minute, hour, day, month, weekday = _fields(self.cron).split()
+        if self.day_or or day.startswith("*") or weekday.startswith("*"):
+            return CronSim(_fields(self.cron), after)
+        by_day, by_weekday = f"{minute} {hour} {day} {month} *", f"{minute} {hour} * {month} {weekday}"
+        return _in_both(CronSim(by_day, after), CronSim(by_weekday, after))
+
+
+def _in_both(one: Iterator[datetime], other: Iterator[datetime]) -> Iterator[datetime]:
+    """Yield what two ascending series have in common, until they have had nothing for too long."""
+    last = None
+    for time, shown in groupby(merge(one, other)):
+        last = last or time
+        if len(list(shown)) > 1:
+            yield time
+            last = time
+        elif time - last > _LONGEST_PAUSE:
+            return
 
 
 def _fields(cron: str) -> str:
@@ -94,7 +139,7 @@ def _in_order(shown: Iterator[list[datetime]]) -> Iterator[datetime]:
     waiting: list[datetime] = []
     for times in shown:
         while waiting and times and waiting[0] < times[0]:
-            yield heapq.heappop(waiting)
+            yield heappop(waiting)
         for time in times:
-            heapq.heappush(waiting, time)
+            heappush(waiting, time)
     yield from sorted(waiting)

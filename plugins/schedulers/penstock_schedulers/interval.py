@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, overload
 
 from pydantic import Field
 
@@ -18,16 +18,18 @@ class IntervalSchedule(ZonedSchedule):
     """Due at `start_date` and every `interval` after it.
 
     An interval of whole days keeps the hour on the wall, any other is time that really passes, so that the two
-    differ over the days when clocks are changed. Without a start, steps are counted from 2019-01-01.
+    differ over the days when clocks are changed. Without a start, steps are counted from 2019-01-01. The interval may
+    also come first, as it does in a clock.
     """
 
     type: ClassVar[str] = "interval"
-    positional: ClassVar[tuple[str, ...]] = ("start_date", "interval", "end_date")
+    positional: ClassVar[tuple[str, ...]] = ("start_date", "interval", "end_date", "parameter_defaults", "labels")
 
     interval: timedelta = Field(gt=timedelta(0), description="time from one to the next; a number is seconds")
 
     if TYPE_CHECKING:  # pydantic's own signature knows no positional arguments
 
+        @overload
         def __init__(
             self,
             start_date: datetime | None = None,
@@ -35,6 +37,22 @@ class IntervalSchedule(ZonedSchedule):
             end_date: datetime | None = None,
             **options: Any,
         ) -> None: ...
+
+        @overload
+        def __init__(
+            self,
+            interval: timedelta,
+            start_date: datetime | None = None,
+            end_date: datetime | None = None,
+            **options: Any,
+        ) -> None: ...
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Take the interval and the start in either order."""
+        if args and isinstance(args[0], timedelta):
+            start = args[1] if len(args) > 1 else options.pop("start_date", None)
+            args = (start, args[0], *args[2:])
+        super().__init__(*args, **options)
 
     def times(self, after: datetime) -> Iterator[datetime]:
         """Yield the times after *after*, and at most a few before."""

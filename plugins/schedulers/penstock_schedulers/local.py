@@ -35,8 +35,8 @@ class LocalScheduler(Scheduler):
         """Take up *flow*; raises ScheduleError if it has no schedule, ParameterError if it needs values to run."""
         if flow.schedule is None:
             raise errors.ScheduleError(f'Flow "{flow.name}" has no schedule; give it one: Flow(..., schedule=...)')
-        first = _next_event(flow, clock.now())
-        flow.serialize().check_parameters(first.parameter_defaults if first else {})
+        for event in _next_events(flow, clock.now()):
+            check_parameters(flow, event.parameter_defaults)
         self._flows.append(flow)
 
     def run(self, stop: threading.Event) -> None:
@@ -47,15 +47,15 @@ class LocalScheduler(Scheduler):
             thread.join()
 
     def _run_due(self, stop: threading.Event) -> None:
-        due = {flow: _next_event(flow, clock.now()) for flow in self._flows}
+        due = {flow: _next_events(flow, clock.now()) for flow in self._flows}
         while any(due.values()) and not stop.is_set():
-            if _wait_until(min(event.start_time for event in due.values() if event), stop):
+            if _wait_until(min(events[0].start_time for events in due.values() if events), stop):
                 break
             now = clock.now()
-            for flow, event in due.items():
-                if event is not None and event.start_time <= now:
-                    due[flow] = _next_event(flow, now)
-                    self._start(flow, event)
+            for flow, events in due.items():
+                if events and events[0].start_time <= now:
+                    due[flow] = _next_events(flow, now)
+                    self._start(flow, events)
 
     def run_flow(self, flow: "Flow", parameters: Mapping[str, Any], **options: Any) -> State:
         """Run *flow* at each of its times until none is left, and return the state of the last run.
@@ -63,32 +63,34 @@ class LocalScheduler(Scheduler):
         Times that pass while it runs are left out. *options* are those of `flow.run`. Raises ScheduleError if there is
         no time to begin with, and at once ParameterError for parameters that do not fit.
         """
-        event = _next_event(flow, clock.now())
-        if event is None:
+        events = _next_events(flow, clock.now())
+        if not events:
             message = f'Flow "{flow.name}" is not due any more: its schedule has ended. Run it once: flow.run()'
             raise errors.ScheduleError(message)
-        check_parameters(flow, {**parameters, **event.parameter_defaults})
+        for event in events:
+            check_parameters(flow, {**parameters, **event.parameter_defaults})
         while True:
-            _log.info('Flow "%s" waits until it is due at %s', flow.name, event.start_time)
-            _wait_until(event.start_time, threading.Event())
-            state = _run_due(flow, event, parameters, **options)
-            event = _next_event(flow, max(clock.now(), event.start_time))
-            if event is None:
+            time = events[0].start_time
+            _log.info('Flow "%s" waits until it is due at %s', flow.name, time)
+            _wait_until(time, threading.Event())
+            state = _run_all(flow, events, parameters, **options)
+            events = _next_events(flow, max(clock.now(), time))
+            if not events:
                 return state
 
-    def _start(self, flow: "Flow", event: "ClockEvent") -> None:
-        earlier, time = self._running.get(flow), event.start_time
+    def _start(self, flow: "Flow", events: "list[ClockEvent]") -> None:
+        earlier, time = self._running.get(flow), events[0].start_time
         if earlier is not None and earlier.is_alive():
             _log.warning('Flow "%s", due at %s, still runs from an earlier time; this one is left out', flow.name, time)
             return
-        thread = threading.Thread(target=_run_due, args=(flow, event), name=f"penstock-run-{flow.name}")
+        thread = threading.Thread(target=_run_all, args=(flow, events), name=f"penstock-run-{flow.name}")
         self._running[flow] = thread
         clock.current().start(thread)
 
 
-def _next_event(flow: "Flow", after: datetime) -> "ClockEvent | None":
-    events = flow.schedule.events(1, after) if flow.schedule is not None else []
-    return events[0] if events else None
+def _next_events(flow: "Flow", after: datetime) -> "list[ClockEvent]":
+    """Return what is due at the next time after *after*: one event, unless clocks with other parameters meet."""
+    return flow.schedule.events(1, after) if flow.schedule is not None else []
 
 
 def _wait_until(time: datetime, stop: threading.Event) -> bool:
@@ -99,7 +101,14 @@ def _wait_until(time: datetime, stop: threading.Event) -> bool:
     return stop.is_set()
 
 
-def _run_due(flow: "Flow", event: "ClockEvent", parameters: Mapping[str, Any] | None = None, **options: Any) -> State:
+def _run_all(
+    flow: "Flow", events: "list[ClockEvent]", parameters: Mapping[str, Any] | None = None, **options: Any
+) -> State:
+    """Run *flow* for each of *events*, which are due at one time, one after another; return the last state."""
+    return [_run_due(flow, event, parameters, **options) for event in events][-1]
+
+
+def _run_due(flow: "Flow", event: "ClockEvent", parameters: Mapping[str, Any] | None, **options: Any) -> State:
     """Run *flow* for *event*, whose parameters go over *parameters*.
 
     What keeps a run from being driven, such as an executor that fails, is logged and becomes its Failed state: the

@@ -2,50 +2,60 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from itertools import islice, takewhile
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import takewhile
 from typing import Any, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticSerializationError
 
-from penstock import clock, errors
-from penstock.schedules import Schedule
-from penstock_schedulers.local_times import instant
+from penstock import errors
+from penstock.hooks.kinds import KindSpec, Labels
+from penstock.schedules import ClockEvent
+from penstock_schedulers.local_times import instant, instants
+from penstock_schedulers.planned import Coming, PlannedSchedule
 
 
-class ZonedSchedule(Schedule, ABC):
+class ZonedSchedule(PlannedSchedule, ABC):
     """A schedule from `start_date` to `end_date`, both inclusive, by the clocks of a time zone.
 
-    The zone is that of `start_date` if none is given; dates without a zone are in the schedule's.
+    The zone is that of the first date given if none is; dates without a zone are in the schedule's. Such a schedule
+    is also a clock of a `ClockSchedule`.
     """
 
     timezone: str = Field(default="UTC", description="IANA name of the time zone: `Europe/Berlin`")
     start_date: datetime | None = Field(default=None, description="nothing is due before")
     end_date: datetime | None = Field(default=None, description="nothing is due after")
+    parameter_defaults: dict[str, Any] = Field(
+        default_factory=dict, description="values for parameters of the runs that this makes"
+    )
+    labels: Labels | None = Field(
+        default=None, description="labels of the runs that this makes, in the place of the flow's"
+    )
 
     @abstractmethod
     def times(self, after: datetime) -> Iterator[datetime]:
         """Yield the times (UTC) after *after* in their order; earlier ones and repetitions are left out later."""
 
-    def next(self, n: int, after: datetime | None = None) -> list[datetime]:
-        """Return the next *n* times strictly after *after* (now if not given), in UTC.
-
-        Raises ScheduleError if *after* has no time zone.
-        """
-        moment = clock.now() if after is None else after
-        if moment.tzinfo is None:
-            raise errors.ScheduleError(f"A schedule was asked for times after {moment}, which has no time zone")
+    def coming(self, after: datetime) -> Coming:
+        """Yield an event for each time from `start_date` to `end_date`."""
+        zone, end = self.zone(), self.end_date
+        labels = None if self.labels is None else sorted(self.labels)
         if self.start_date is not None:
-            moment = max(moment, self.start_date.astimezone(UTC) - timedelta(microseconds=1))
-        end = self.end_date
-        coming = self._until_the_end_of_time(moment.astimezone(UTC))
-        return list(islice(takewhile(lambda time: end is None or time <= end, coming), max(n, 0)))
+            after = max(after, self.start_date.astimezone(UTC) - timedelta(microseconds=1))
+        for time in takewhile(lambda time: end is None or time <= end, self._until_the_end_of_time(after)):
+            yield ClockEvent(time, self.parameter_defaults, labels), zone
 
     def zone(self) -> ZoneInfo:
         """Return the time zone."""
         return ZoneInfo(self.timezone)
+
+    def spec(self) -> KindSpec:
+        """Return this schedule as data; raises ScheduleError for parameters that JSON has no form for."""
+        failure = f"The parameter_defaults of {self!r} cannot be written as JSON"
+        with errors.told_as(errors.ScheduleError, failure, PydanticSerializationError):
+            return super().spec()
 
     def _until_the_end_of_time(self, after: datetime) -> Iterator[datetime]:
         last = after
@@ -59,12 +69,16 @@ class ZonedSchedule(Schedule, ABC):
 
     @model_validator(mode="before")
     @classmethod
-    def _zone_of_start(cls, options: Any) -> Any:
+    def _zone_of_dates(cls, options: Any) -> Any:
         if not isinstance(options, dict) or options.get("timezone") is not None:
             return options
-        zone = getattr(options.get("start_date"), "tzinfo", None)
-        name = getattr(zone, "key", None)
+        name = zone_name(getattr(cls.first_date(options), "tzinfo", None))
         return {**options, "timezone": name} if name else options
+
+    @classmethod
+    def first_date(cls, options: dict[str, Any]) -> Any:
+        """Return the date of *options* whose time zone is the schedule's unless one is named."""
+        return options.get("start_date")
 
     @field_validator("timezone")
     @classmethod
@@ -80,10 +94,7 @@ class ZonedSchedule(Schedule, ABC):
     @field_validator("start_date", "end_date")
     @classmethod
     def _in_zone(cls, date: datetime | None, others: ValidationInfo) -> datetime | None:
-        if date is None:
-            return None
-        zone = ZoneInfo(others.data.get("timezone", "UTC"))
-        return (instant(date, zone) if date.tzinfo is None else date).astimezone(zone)
+        return None if date is None else in_zone(date, others)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -91,3 +102,19 @@ class ZonedSchedule(Schedule, ABC):
         if start is not None and end is not None and start.astimezone(UTC) > end.astimezone(UTC):
             raise PydanticCustomError("order", "its end_date is before its start_date, so that it is never due")
         return self
+
+
+def in_zone(date: datetime, others: ValidationInfo) -> datetime:
+    """Return *date* in the time zone among the *others* of a schedule's options; one that a gap skips ends with it."""
+    zone = ZoneInfo(others.data.get("timezone", "UTC"))
+    wall = date.replace(tzinfo=None)
+    shown = date.tzinfo is not None and instants(wall, date.tzinfo)
+    return (date if shown else instant(wall, date.tzinfo or zone)).astimezone(zone)
+
+
+def zone_name(zone: tzinfo | None) -> str | None:
+    """Return the IANA name of *zone*, as the standard library, pytz or pendulum tell it, or None."""
+    if zone is None or zone.utcoffset(None) == timedelta(0):
+        return None if zone is None else "UTC"
+    names = (getattr(zone, attribute, None) for attribute in ("key", "zone", "name"))
+    return next((name for name in names if isinstance(name, str)), None)

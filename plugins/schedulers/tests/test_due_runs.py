@@ -9,7 +9,7 @@ from pydantic import Field
 
 from penstock import Flow, Parameter, clock, context, errors, settings, task
 from penstock.hooks import manager
-from penstock.schedules import ClockEvent, CronSchedule, Schedule
+from penstock.schedules import ClockEvent, ClockSchedule, CronSchedule, DatesSchedule, Schedule
 from penstock.testing.clocks import VirtualClock
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -84,6 +84,14 @@ def test_the_parameters_of_a_time_go_over_those_of_the_call(seen: list[Any]) -> 
     flow = recording(seen, Hours(hours=[13, 14], names={14: "Grace"}))
     assert flow.run({"name": "Ada"}, run_on_schedule=True).is_successful()
     assert [name for *_, name in seen] == ["Ada", "Grace"]
+
+
+def test_clocks_that_meet_are_a_run_each(seen: list[Any]) -> None:
+    one = NOON + timedelta(hours=1)
+    ada, grace = (DatesSchedule([one], parameter_defaults={"name": name}) for name in ("Ada", "Grace"))
+    flow = recording(seen, ClockSchedule([ada, grace, DatesSchedule([one + HOUR])]))
+    flow.run({"name": "Edsger"}, run_on_schedule=True)
+    assert [(hour, name) for hour, _, name in seen] == [(13, "Ada"), (13, "Grace"), (14, "Edsger")]
 
 
 def test_a_time_that_passes_during_a_run_is_left_out(seen: list[Any]) -> None:

@@ -10,7 +10,7 @@ from penstock import errors
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The revision this penstock works with; known here, so that Alembic is imported only to migrate."""
 
 

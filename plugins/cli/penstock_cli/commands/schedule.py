@@ -13,7 +13,7 @@ from penstock_cli.invocation import open_backend
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from penstock.schedules import Schedule
+    from penstock.schedules import ClockEvent, Schedule
 
 
 @click.group(cls=Group, examples=['penstock schedule preview "0 6 * * 1-5" --zone Europe/Berlin'])
@@ -38,12 +38,25 @@ def preview(expression: str, *, count: int, zone: str | None, as_json: bool) -> 
     """Print the next times of a cron expression, or of a registered flow's schedule."""
     local = _zone(zone)
     found = _of_flow(expression) if _names_a_flow(expression) else _of_cron(expression, zone)
-    times = found.next(count)
+    events = found.events(count)
     if as_json:
-        printing.print_json([f"{time:%Y-%m-%dT%H:%M:%SZ}" for time in times])
+        printing.print_json([_as_data(event) for event in events])
         return
-    for time in times:
-        click.echo(f"{time.astimezone(local):%a %Y-%m-%d %H:%M:%S %Z}")
+    for event in events:
+        click.echo(f"{event.start_time.astimezone(local):%a %Y-%m-%d %H:%M:%S %Z}{_given(event)}")
+
+
+def _as_data(event: "ClockEvent") -> dict[str, Any]:
+    labels = None if event.labels is None else list(event.labels)
+    time = f"{event.start_time:%Y-%m-%dT%H:%M:%SZ}"
+    return {"scheduled_time": time, "parameters": dict(event.parameter_defaults), "labels": labels}
+
+
+def _given(event: "ClockEvent") -> str:
+    """Return what the clock gives the run, where it gives anything."""
+    parameters = [f"{name}={value!r}" for name, value in event.parameter_defaults.items()]
+    labels = [] if event.labels is None else [f"labels: {', '.join(event.labels) or 'none'}"]
+    return "".join(f"  {part}" for part in (*parameters, *labels))
 
 
 def _names_a_flow(expression: str) -> bool:

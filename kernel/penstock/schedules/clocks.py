@@ -1,0 +1,10 @@
+"""The clocks of a schedule; `from penstock.schedules.clocks import CronClock` finds the plugin's."""
+
+from typing import TYPE_CHECKING
+
+from penstock.hooks import lookup
+
+if TYPE_CHECKING:
+    from penstock_schedulers.clocks import *  # noqa: F403 - all of its names
+else:
+    __getattr__, __dir__ = lookup.borrow(__name__, "schedule", "ClockSchedule")
