@@ -8,7 +8,6 @@ counting: a task is ready when the last of those it waits for has ended.
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock import clock
@@ -22,7 +21,7 @@ from penstock.engine.frames import TaskFrame
 from penstock.engine.mapping import Mapping, passed
 from penstock.engine.maps import Maps
 from penstock.engine.watching import committed, handled, moved
-from penstock.engine.work import SUCCEEDED, Call, Ended, Extra, is_plain, task_returned
+from penstock.engine.work import SUCCEEDED, Call, Ended, Extra, called, is_plain, task_returned
 from penstock.states import (
     Failed,
     Looped,
@@ -315,8 +314,10 @@ class Driver:
         else:
             for child in range(chain[0].width):
                 for mapping, frame in stages:
-                    if child < mapping.width:
-                        self._call_straight(mapping, frame, (child,))
+                    if child < mapping.width and (not mapping.above or mapping.is_clean_above(child)):
+                        self._call_straight(mapping, frame, range(child, child + 1))
+                    elif child < mapping.width:
+                        self._start(mapping, child)
                 self._maps.let_go(chain, child)
         leave(token)
         for mapping in chain:
@@ -327,33 +328,23 @@ class Driver:
             elif mapping.above:
                 mapping.wait()
 
-    def _call_straight(self, mapping: Mapping, frame: TaskFrame, children: Iterable[int]) -> None:
+    def _call_straight(self, mapping: Mapping, frame: TaskFrame, children: range) -> None:
         plan, number = self.board.plan, mapping.number
-        function, keys = plan.functions[number], plan.keys[number]
-        values, pending, above, done = mapping.values, mapping.pending, mapping.above, 0
+        function, keys, values = plan.functions[number], plan.keys[number], mapping.values
         only = mapping.arguments[0] if keys is None and mapping.mapped == [True] else None
         enter(frame)
+        mapping.end_plainly(children)
         for child in children:
-            if above and not mapping.is_clean_above(child):
-                self._start(mapping, child)
-                continue
-            frame.at_child(child)
+            frame.map_index = child
             try:
-                if only is not None:
-                    value = function(only[child])
-                elif keys is None:
-                    value = function(*mapping.inputs(child))
-                else:
-                    value = function(**dict(zip(keys, mapping.inputs(child), strict=True)))
+                values[child] = value = (
+                    function(only[child]) if only is not None else called(function, keys, mapping.inputs(child))
+                )
                 if isinstance(value, Task):
                     raise task_returned(plan.tasks[number].name, value)  # noqa: TRY301 - as in the sweep
             except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
+                mapping.reopen(child)
                 self._settle(number, child, 1, state_of(error))
-            else:
-                values[child] = value
-                pending[child] = 0
-                done += 1
-        mapping.left -= done
 
     def _start(self, mapping: Mapping, child: int) -> None:
         """Start a child unless one above it has not ended."""

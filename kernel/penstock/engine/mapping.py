@@ -160,6 +160,16 @@ class Mapping:
         self.pending[child] = 0
         self.left -= 1
 
+    def end_plainly(self, children: range) -> None:
+        """Take up that *children*, which are called now with nothing between, end as plain successes."""
+        self.pending[children.start : children.stop] = bytes(len(children))
+        self.left -= len(children)
+
+    def reopen(self, child: int) -> None:
+        """Take up that a child of these has raised: it has not ended."""
+        self.pending[child] = 1
+        self.left += 1
+
     def let_go(self, child: int) -> None:
         """Drop the value of a child that nobody needs any more: every follower has ended its own."""
         if all(child >= follower.width or not follower.pending[child] for follower in self.followers):

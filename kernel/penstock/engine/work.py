@@ -5,7 +5,7 @@ import importlib
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, fields
 from importlib.machinery import PathFinder
@@ -184,11 +184,8 @@ class Work:
             wrapper = calls.task_wrapper()
             if wrapper is not None:  # it may not be installed where this worker runs
                 run = TaskRun(self.run, *self.identity, map_index, attempt)
-                return wrapper(run, self.inputs(call), lambda: self._called(args))
-        return self._called(args)
-
-    def _called(self, args: tuple[Any, ...]) -> Any:
-        return self.function(*args) if self.keys is None else self.function(**dict(zip(self.keys, args, strict=True)))
+                return wrapper(run, self.inputs(call), lambda: called(self.function, self.keys, args))
+        return called(self.function, self.keys, args)
 
     def inputs(self, call: Call) -> dict[str, Any]:
         """Return the inputs of a call by name."""
@@ -223,6 +220,11 @@ class Work:
         elif value is not None:
             state.location = around.result.write(value, **template_values(inputs))
         return around.cache.keep(state, inputs) if around.cache is not None else state
+
+
+def called(function: Callable[..., Any], keys: tuple[str, ...] | None, args: Sequence[Any]) -> Any:
+    """Return what *function* returns for *args*, which go by position unless *keys* name them."""
+    return function(*args) if keys is None else function(**dict(zip(keys, args, strict=True)))
 
 
 def task_returned(name: str, value: Task) -> errors.TaskError:
