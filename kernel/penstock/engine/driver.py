@@ -8,6 +8,7 @@ counting: a task is ready when the last of those it waits for has ended.
 import heapq
 import itertools
 from collections import deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock import clock
@@ -348,19 +349,23 @@ class Driver:
 
     def _start(self, mapping: Mapping, child: int) -> None:
         """Start a child unless one above it has not ended."""
-        calls = [] if mapping.is_waiting_above(child) else self._calls(mapping, child)
+        calls = [] if mapping.is_waiting_above(child) else self._calls(mapping, (child,))
         if calls:
             self._submit(mapping.number, calls)
 
-    def _calls(self, mapping: Mapping, child: int) -> list[Call]:
-        """Return the call of a child, none if it is skipped, its trigger refuses, or it has ended before."""
-        if not mapping.pending[child]:
-            return []
-        why = None if mapping.is_clean_above(child) else refused(self.board, mapping.number, child, mapping.origins)
-        if why is None:
-            return [(mapping.inputs(child), child, 1, self.board.added(mapping.number))]
-        self._settle(mapping.number, child, 0, why)
-        return []
+    def _calls(self, mapping: Mapping, children: Iterable[int]) -> list[Call]:
+        """Return the calls of children, but of those that are skipped, whose trigger refuses, or that ended before."""
+        board, number, extra = self.board, mapping.number, self.board.added(mapping.number)
+        calls: list[Call] = []
+        for child in children:
+            if not mapping.pending[child]:
+                continue
+            why = None if mapping.is_clean_above(child) else refused(board, number, child, mapping.origins)
+            if why is None:
+                calls.append((mapping.inputs(child), child, 1, extra))
+            else:
+                self._settle(number, child, 0, why)
+        return calls
 
     def _feed_mapped(self) -> None:
         """Submit children of mapped tasks in batches, as long as there is room."""
@@ -368,7 +373,7 @@ class Driver:
             mapping = self._maps.deepest()
             if mapping is None or (self._threads and mapping.measured < _TINY and len(self._flights) > 2 * _TINY):
                 return
-            calls = [call for child in mapping.take(self._batch_size(mapping)) for call in self._calls(mapping, child)]
+            calls = self._calls(mapping, mapping.take(self._batch_size(mapping)))
             if calls:
                 self._submit(mapping.number, calls)
 
@@ -390,6 +395,13 @@ class Driver:
     # after a task
 
     def _settle_all(self, number: int, calls: list[Call], ended: Ended) -> None:
+        """Take up how calls ended; plain successes of children that nobody has a say in, at once."""
+        mapping, handlers = self.board.maps.get(number), self.board.plan.tasks[number].options.state_handlers
+        if mapping is not None and not (ended.states or handlers or self.board.setup.watched):
+            children = [child for _, child, _, _ in calls if child is not None]
+            mapping.end_all(children, ended.values)
+            self._children_ended(mapping, children)
+            return
         for position, (_, child, attempt, extra) in enumerate(calls):
             state = ended.states.get(position) or Success(SUCCEEDED, ended.values[position])
             self._settle(number, child, attempt, state, extra)
@@ -450,7 +462,11 @@ class Driver:
     def _end_child(self, number: int, child: int, state: State) -> None:
         mapping = self.board.maps[number]
         mapping.end(child, state)
-        self._maps.release(mapping, child)
+        self._children_ended(mapping, (child,))
+
+    def _children_ended(self, mapping: Mapping, children: Iterable[int]) -> None:
+        for child in children if mapping.followers or mapping.above else ():
+            self._maps.release(mapping, child)
         if not mapping.left:
             self._end_mapped(mapping)
 

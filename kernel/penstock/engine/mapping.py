@@ -127,7 +127,7 @@ class Mapping:
 
     def is_clean_above(self, child: int) -> bool:
         """Return whether everything that a child waits for was a plain success."""
-        return self.clean and all(mapping.ended_cleanly(child) for mapping in self.above)
+        return self.clean and (not self.above or all(mapping.ended_cleanly(child) for mapping in self.above))
 
     def is_waiting_above(self, child: int) -> bool:
         """Return whether a child of a mapping above has not ended."""
@@ -159,6 +159,13 @@ class Mapping:
             self.children.odd.pop(child, None)
         self.pending[child] = 0
         self.left -= 1
+
+    def end_all(self, children: Sequence[int], values: Sequence[Any]) -> None:
+        """Take up that *children* have ended as plain successes with *values*."""
+        for child, value in zip(children, values, strict=True):
+            self.values[child], self.pending[child] = value, 0
+            self.children.odd.pop(child, None)
+        self.left -= len(children)
 
     def end_plainly(self, children: range) -> None:
         """Take up that *children*, which are called now with nothing between, end as plain successes."""

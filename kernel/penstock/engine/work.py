@@ -102,8 +102,11 @@ class Work:
         ended = Ended([None] * len(calls))
         below = Frame(dict(self.values), current(), RUN_LAZY)
         with records.collected(ended.records) if self.remote else nullcontext():
-            for position, call in enumerate(calls):
-                _note(ended, position, self._run(below, call))
+            if self.around == Around():
+                self._run_bare(below, calls, ended)
+            else:
+                for position, call in enumerate(calls):
+                    _note(ended, position, self._run(below, call))
         ended.seconds = time.perf_counter() - begun
         return ended
 
@@ -147,6 +150,23 @@ class Work:
             return self._kept(call, state)
         except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
             return _rounded(state_of(error), call)
+        finally:
+            leave(token)
+
+    def _run_bare(self, below: Frame, calls: list[Call], ended: Ended) -> None:
+        """Call the function with nothing around it."""
+        frame = TaskFrame(below, self, 0)
+        token = enter(frame)
+        try:
+            for position, (args, child, attempt, extra) in enumerate(calls):
+                frame.map_index, frame.attempt, frame.extra = child, attempt, extra
+                try:
+                    value = called(self.function, self.keys, args)
+                    if isinstance(value, Task):
+                        raise task_returned(self.__name__, value)  # noqa: TRY301 - as if the body had raised it
+                    ended.values[position] = value
+                except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
+                    _note(ended, position, _rounded(state_of(error), calls[position]))
         finally:
             leave(token)
 
