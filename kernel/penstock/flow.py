@@ -2,13 +2,13 @@
 
 import copy
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from penstock import errors
-from penstock.context import active_flow, context, within_blocks
+from penstock.context import Frame, active_flow, context, current, enter, leave, within_blocks
 from penstock.edges import Edge
 from penstock.engine.collecting import rare_collections
 from penstock.flow_graph import FlowGraph
@@ -83,12 +83,13 @@ class Flow(FlowGraph):
             self.state_handlers.append(OnFailure(on_failure))
         self.terminal_state_handler: TerminalStateHandler | None = terminal_state_handler
         self._storage: Storage | None = None
-        self._blocks: list[ExitStack] = []
+        self._blocks: list[AbstractContextManager[None]] = []
         self.storage = storage
         for task in tasks or ():
             self.add_task(task)
         for edge in edges or ():
-            self._join(edge)
+            one, two, key = edge.upstream_task, edge.downstream_task, edge.key
+            self.add_edge(one, two, key, mapped=edge.mapped, flattened=edge.flattened)
         if reference_tasks is not None:
             self.set_reference_tasks(reference_tasks)
         if validate:
@@ -116,21 +117,28 @@ class Flow(FlowGraph):
     def __enter__(self) -> Self:
         """Let tasks that are called inside the block join this flow."""
         within_blocks(self)
-        with ExitStack() as block:
-            block.enter_context(context(flow=self))
-            block.enter_context(rare_collections())
-            block.enter_context(self.tagging(context.get("tags", ())))
-            block.callback(active_flow.reset, active_flow.set(self))
-            self._blocks.append(block.pop_all())
+        block = self._block()
+        block.__enter__()
+        self._blocks.append(block)
         self._made.append([])
         return self
 
     def __exit__(self, *exception: object) -> None:
         """End the block, and warn of tasks that were made in it and left out."""
-        self._blocks.pop().close()
+        self._blocks.pop().__exit__(None, None, None)
         made = self._made.pop()
         if exception[0] is None:
             self._warn_of_unused(made)
+
+    @contextmanager
+    def _block(self) -> Iterator[None]:
+        outside, surroundings, tags = active_flow.set(self), enter(Frame({"flow": self}, current())), self._tags
+        self._tags = frozenset(context.get("tags", ()))
+        with rare_collections():
+            yield
+        self._tags = tags
+        leave(surroundings)
+        active_flow.reset(outside)
 
     def __repr__(self) -> str:
         """Show name and size."""
@@ -170,9 +178,9 @@ class Flow(FlowGraph):
         not fit, FlowError inside the flow's own block, ScheduleError where no time is left, PluginMissingError where
         `penstock-schedulers` or `penstock-cli`, which run on schedule and show progress, are not installed.
         """
+        from penstock import running
         from penstock.engine.runs import FlowRun
         from penstock.hooks import calls
-        from penstock.running import RunOptions, check_parameters, run_flow
 
         if self._is_loaded("run"):
             return Pending("The flow's file was being loaded.")
@@ -182,11 +190,13 @@ class Flow(FlowGraph):
 
             asked: dict[str, Any] = {"executor": executor, "context": context, "run_name": run_name}
             return LocalScheduler().run_flow(self, {**(parameters or {}), **more}, progress=progress, **asked)
-        given = check_parameters(self, {**(parameters or {}), **more})
+        given = running.check_parameters(self, {**(parameters or {}), **more})
         self.validate()
-        options = RunOptions(executor, context or {}, state, task_states or {}, task_contexts or {}, keep_values)
+        run = FlowRun(self.name, given, run_id or "", run_name or "", attempt)
         with calls.show_progress(self) if progress else nullcontext():
-            return run_flow(self, FlowRun(self.name, given, run_id or "", run_name or "", attempt), options)
+            return running.run_flow(
+                self, run, executor, context, state, task_states, task_contexts, keep_values=keep_values
+            )
 
     def _refuse_classic(self, given: Mapping[str, Any]) -> None:
         for name in _CLASSIC.keys() & given.keys():

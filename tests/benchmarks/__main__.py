@@ -5,6 +5,7 @@ Every figure is the median of several repeats in which penstock and its referenc
 
 import argparse
 import gc
+import inspect
 import json
 import logging
 import math
@@ -27,6 +28,12 @@ from tests.benchmarks.references import Shape
 Timed = Callable[[], Any]
 Row = dict[str, Any]
 
+TASKS = {
+    function: task(function) for function in (references.one, references.following, references.both, references.total)
+}
+"""What is timed is building and running a flow: `@task` is done once, where a module is loaded, like the functions of
+the references. Their tasks correspond to the copies that calls in a flow make."""
+
 SHAPES: dict[str, Callable[[int], Shape]] = {
     "wide": references.wide,
     "chain": references.chain,
@@ -36,11 +43,10 @@ SHAPES: dict[str, Callable[[int], Shape]] = {
 
 def build(shape: Shape) -> Flow:
     """Return the flow of a shape."""
-    kinds = {function: task(function) for function in {function for function, _ in shape}}
     made: list[Any] = []
     with Flow("bench") as flow:
         for function, upstream in shape:
-            made.append(kinds[function](*[made[number] for number in upstream]))
+            made.append(TASKS[function](*[made[number] for number in upstream]))
     return flow
 
 
@@ -53,7 +59,7 @@ def run(shape: Shape, executor: Any = None) -> None:
 
 def run_mapped(count: int, executor: Any = None) -> None:
     """Map one task over *count* items and reduce."""
-    following, total = task(references.following), task(references.total)
+    following, total = TASKS[references.following], TASKS[references.total]
     with Flow("mapped") as flow:
         total(following.map(list(range(count))))
     state = flow.run(executor=executor)
@@ -85,6 +91,20 @@ def compare(timed: dict[str, Timed], repeats: int, measure: Callable[[Timed], fl
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
+def often(size: int, repeats: int) -> int:
+    """Return how many repeats of a measurement of *size* tasks give a steady median: more where each is short."""
+    return max(3, repeats * 10_000 // size // 2) if size > 10_000 else repeats * min(5, 10_000 // size)
+
+
+def definition(repeats: int) -> Iterator[Row]:
+    """Compare `@task` with what any decorator pays that reads its function's signature."""
+    timed: dict[str, Timed] = {
+        "penstock": lambda: [task(references.both) for _ in range(1_000)],
+        "signature": lambda: [inspect.signature(references.both) for _ in range(1_000)],
+    }
+    yield row("definition", 1_000, compare(timed, repeats), "signature", bar=None)
+
+
 def sequential(sizes: list[int], repeats: int) -> Iterator[Row]:
     """Compare the in-process engine with direct and loop."""
     for name, make in SHAPES.items():
@@ -96,7 +116,7 @@ def sequential(sizes: list[int], repeats: int) -> Iterator[Row]:
                     "loop": partial(references.loop, shape),
                     "direct": partial(references.direct, shape),
                 },
-                repeats if size < 100_000 else max(3, repeats // 2),
+                often(size, repeats),
             )
             yield row(f"sequential {name}", size, times, "loop", bar=1.8)
 
@@ -110,7 +130,7 @@ def mapped(sizes: list[int], repeats: int) -> Iterator[Row]:
                 "penstock": partial(run_mapped, size),
                 "loop": partial(references.loop, shape),
             },
-            repeats,
+            often(size, repeats),
         )
         yield row("mapped", size, times, "loop", bar=0.15)
 
@@ -134,7 +154,7 @@ def threads(sizes: list[int], repeats: int) -> Iterator[Row]:
                 "loop + pool": bare,
                 "pool": pool,
             },
-            repeats,
+            often(size, repeats),
         )
         yield row("threads wide", size, times, "loop + pool", bar=1.3)
 
@@ -150,7 +170,7 @@ def threads_mapped(sizes: list[int], repeats: int) -> Iterator[Row]:
                 references.pool(shape, executor)
 
         own = partial(run_mapped, size, {"type": "threads", "max_workers": 2})
-        times = compare({"penstock": own, "loop + pool": bare}, repeats)
+        times = compare({"penstock": own, "loop + pool": bare}, often(size, repeats))
         yield row("threads mapped", size, times, "loop + pool", bar=0.6)
 
 
@@ -186,7 +206,7 @@ def growth(rows: list[Row]) -> Iterator[Row]:
     """Return for each shape the exponent with which penstock's time grows from the smallest size to the largest."""
     for name in SHAPES:
         own = [one for one in rows if one["what"] == f"sequential {name}"]
-        small, large = own[0], own[-1]
+        small, large = (own[0], own[-1]) if own else ({"tasks": 0}, {"tasks": 0})
         if small["tasks"] < large["tasks"]:
             exponent = math.log(large["us"] * large["tasks"] / (small["us"] * small["tasks"])) / math.log(
                 large["tasks"] / small["tasks"]
@@ -264,12 +284,26 @@ def show(one: Row) -> None:
     )
 
 
+GROUPS: dict[str, Callable[[list[int], int], Iterator[Row]]] = {
+    "definition": lambda _sizes, repeats: definition(repeats),
+    "sequential": sequential,
+    "mapped": mapped,
+    "threads": lambda sizes, repeats: threads(sizes[:2], repeats),
+    "threads-mapped": lambda sizes, repeats: threads_mapped(sizes[:2], repeats),
+    "observer": lambda sizes, repeats: observed(sizes[1], repeats),
+    "memory": lambda sizes, _repeats: memory(10 * sizes[-1]),
+    "import": lambda _sizes, repeats: imports(repeats),
+}
+"""The groups of rows, by the name that `--only` knows them by."""
+
+
 def main() -> int:
     """Run the benchmarks; with `--check` exits with 1 if a bar was missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes, a minute less")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a bar was missed")
     parser.add_argument("--json", metavar="FILE", help="write the rows there too")
+    parser.add_argument("--only", nargs="+", choices=GROUPS, default=list(GROUPS), help="these rows alone")
     chosen = parser.parse_args()
     sizes, repeats = ([1_000, 10_000], 3) if chosen.quick else ([1_000, 10_000, 100_000], 5)
     os.environ["PENSTOCK_LOGGING__LEVEL"] = "WARNING"
@@ -277,16 +311,8 @@ def main() -> int:
     run(references.wide(10))
     print(f"{'what':<26} {'tasks':>8} {'µs/task':>10} {'ratio':>8}   {'of':<12} {'bar':<16} references, µs/task")
     rows: list[Row] = []
-    for group in (
-        sequential(sizes, repeats),
-        mapped(sizes, repeats),
-        threads(sizes[:2], repeats),
-        threads_mapped(sizes[:2], repeats),
-        observed(sizes[1], repeats),
-        memory(100_000 if chosen.quick else 1_000_000),
-        imports(repeats),
-    ):
-        for one in group:
+    for name in chosen.only:
+        for one in GROUPS[name](sizes, repeats):
             show(one)
             rows.append(one)
     for one in growth(rows):

@@ -362,6 +362,20 @@ def test_the_context_says_where_a_task_runs(executor: Any) -> None:
     assert "task_name" not in penstock.context
 
 
+def test_each_of_many_children_sees_its_own_context_the_one_that_is_tried_again_included(executor: Any) -> None:
+    @task(max_retries=1, retry_delay=0)
+    def look(x: int) -> tuple[int, str, int]:
+        at = penstock.context.map_index, penstock.context.task_full_name, penstock.context.task_run_count
+        if x == 150 and at[2] == 1:
+            raise ValueError(x)
+        return at
+
+    with Flow("many") as flow:
+        mapped = look.map(list(range(200)))
+    seen = flow.run(executor=executor).result[mapped].result
+    assert seen == [(index, f"look[{index}]", 2 if index == 150 else 1) for index in range(200)]
+
+
 def test_handlers_see_each_transition_and_may_replace_it() -> None:
     seen: list[tuple[str, str]] = []
 

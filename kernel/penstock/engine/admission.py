@@ -1,14 +1,13 @@
 """Whether a task may run, now that all it waits for has ended: skips, triggers, and what can be mapped over."""
 
 from collections.abc import Mapping as MappingOf
-from typing import Any, Final
+from typing import Final
 
 from penstock import errors, signals, triggers
-from penstock.context import enter, leave
 from penstock.edges import MAPPED, Edge
 from penstock.engine.board import Board
 from penstock.engine.failures import describe, state_of, without_framework
-from penstock.engine.frames import TaskFrame
+from penstock.engine.frames import TaskFrame, inside
 from penstock.engine.mapping import Mapping, Origins, has_items, odd_children, passed
 from penstock.engine.templates import filled
 from penstock.engine.work import Call, Work
@@ -26,18 +25,16 @@ def refused(board: Board, number: int, child: int | None, origins: Origins | Non
     by_edge = board.upstream_states(number, child, origins or {})
     if task.options.skip_on_upstream_skip and _is_skipped_above(by_edge):
         return Skipped(_SKIPPED)
-    token = enter(board.frame(number, child))
     try:
-        if trigger(by_edge):
-            return None
+        with inside(board.frame(number, child)):
+            if trigger(by_edge):
+                return None
     except signals.PenstockSignal as signal:
         return signal.state
     except Exception as error:  # noqa: BLE001 - a user's trigger
         without_framework(error)
         message = f"The trigger of {task.name} raised {type(error).__name__}: {error}"
         return TriggerFailed(message, error, context={"exception": describe(error)})
-    finally:
-        leave(token)
     name = getattr(trigger, "__name__", str(trigger))
     return signals.TRIGGERFAIL(f"The trigger {name} of {task.name} did not accept its upstream states").state
 
@@ -60,28 +57,22 @@ def begin_mapping(board: Board, number: int) -> Mapping | State:
     if not clean and options.skip_on_upstream_skip and _is_skipped_above(board.upstream_states(number, None)):
         return Skipped(_SKIPPED)
     origins: Origins = {}
-    inputs, after = plan.marked_inputs(number), plan.marked_after(number)
-    arguments = [passed(board, other, mark, origins) for other, mark in inputs]
-    waited = [passed(board, other, mark, origins) for other, mark in after if mark & MAPPED]
-    over = [
-        *((other, value) for (other, mark), value in zip(inputs, arguments, strict=True) if mark & MAPPED),
-        *zip((other for other, mark in after if mark & MAPPED), waited, strict=True),
-    ]
+    inputs = plan.marked_inputs(number)
+    ends = [*inputs, *[end for end in plan.after[number] if end[1] & MAPPED]]
+    values = [passed(board, other, mark, origins) for other, mark in ends]
+    over = [(other, value) for (other, mark), value in zip(ends, values, strict=True) if mark & MAPPED]
     good = [value for other, value in over if board.is_successful(other)]
     if not good:
         return Failed("No upstream states can be mapped over.")
     if not all(map(has_items, good)):
         return Failed("At least one upstream state has an unmappable result.")
     width = min(len(value) for _, value in over if has_items(value))
-    marks = tuple([mark for _, mark in inputs])
-    arguments = [_with_items(value, mark, width) for value, mark in zip(arguments, marks, strict=True)]
+    arguments = [  # what failed without items stands as None in each child
+        value if not mark & MAPPED or has_items(value) else [None] * width
+        for (_, mark), value in zip(inputs, values, strict=False)
+    ]
     clean = clean and options.trigger is triggers.all_successful
-    return Mapping(number, arguments, marks, width, origins, clean=clean)
-
-
-def _with_items(value: Any, mark: int, width: int) -> Any:
-    """Return *value*, or for something mapped over that failed without items, what stands for it in each child."""
-    return value if not mark & MAPPED or has_items(value) else [None] * width
+    return Mapping(number, arguments, [bool(mark & MAPPED) for _, mark in inputs], width, origins, clean=clean)
 
 
 def admitted(board: Board, work: Work, number: int, call: Call) -> "Call | State":
@@ -89,13 +80,11 @@ def admitted(board: Board, work: Work, number: int, call: Call) -> "Call | State
     template = board.plan.tasks[number].options.task_run_name
     args, child, attempt, extra = call
     if template is not None:
-        token = enter(TaskFrame(board.setup.frame, board, number, child, attempt, extra))
         try:
-            name = filled(template, work.inputs(call), f"task_run_name of task {work.__name__!r}")
+            with inside(TaskFrame(board.setup.frame, board, number, child, attempt, extra)):
+                name = filled(template, work.inputs(call), f"task_run_name of task {work.__name__!r}")
         except errors.TaskError as error:
             return state_of(error)
-        finally:
-            leave(token)
         board.names[number, child] = name
         call = args, child, attempt, {**(extra or {}), "task_run_name": name}
     return (None if work.looks else work.look_up(board.setup.frame, call)) or call

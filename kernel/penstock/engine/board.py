@@ -10,7 +10,7 @@ from penstock.engine.frames import TaskFrame
 from penstock.engine.plan import Plan
 from penstock.engine.runs import TaskRun
 from penstock.engine.setup import Setup
-from penstock.engine.work import SUCCEEDED, Extra, is_plain, task_returned
+from penstock.engine.work import SUCCEEDED, Extra, called, is_plain, task_returned
 from penstock.states import Mapped, Pending, Resume, State, Success
 from penstock.tasks import Task
 
@@ -57,9 +57,8 @@ class Board:
     def call(self, number: int) -> Any:
         """Return what the function of a plain task returns for its inputs."""
         plan, values = self.plan, self.values
-        given, keys = [values[position] for position in plan.inputs[number]], plan.keys[number]
-        function = plan.functions[number]
-        value = function(*given) if keys is None else function(**dict(zip(keys, given, strict=True)))
+        given = [values[position] for position in plan.inputs[number]]
+        value = called(plan.functions[number], plan.keys[number], given)
         if isinstance(value, Task):
             raise task_returned(plan.tasks[number].name, value)
         return value
@@ -108,7 +107,7 @@ class Board:
         keys = plan.keys[number] or task.signature.names
         ends: list[tuple[int, str | None, int]] = [
             *((other, key, mark) for (other, mark), key in zip(plan.marked_inputs(number), keys, strict=False)),
-            *((other, None, mark) for other, mark in plan.marked_after(number)),
+            *((other, None, mark) for other, mark in plan.after[number]),
         ]
         return {
             Edge(plan.tasks[other], task, key, mapped=bool(mark & MAPPED)): self._seen(

@@ -9,32 +9,22 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Iterable
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
-from penstock import clock
-from penstock.context import enter, leave
+from penstock import clock, states
+from penstock.context import enter
 from penstock.engine import retries
 from penstock.engine.admission import admitted, refused
 from penstock.engine.board import CLEAN, HELD, ODD, WAITING, Board
 from penstock.engine.failures import state_of
 from penstock.engine.flights import WINDOW, Flights
-from penstock.engine.frames import TaskFrame
+from penstock.engine.frames import TaskFrame, inside
 from penstock.engine.mapping import Mapping, passed
 from penstock.engine.maps import Maps
+from penstock.engine.runs import TaskRun
 from penstock.engine.watching import committed, handled, moved
-from penstock.engine.work import SUCCEEDED, Call, Ended, Extra, is_plain, task_returned
-from penstock.states import (
-    Failed,
-    Looped,
-    Mapped,
-    Paused,
-    Pending,
-    Retrying,
-    Running,
-    Scheduled,
-    State,
-    Success,
-)
+from penstock.engine.work import SUCCEEDED, Call, Ended, Extra, called, is_plain, task_returned
 from penstock.tasks import Task
 
 if TYPE_CHECKING:
@@ -70,48 +60,51 @@ class Driver:
         resumed = any(not board.ended[number] for number in board.states)
         around = resumed or setup.wrapped or setup.result is not None or setup.task_contexts or self._uses is not None
         self._straight = not (around or setup.watched)
-        self._pending, self._running = Pending(), Running(_STARTING)
         told = () if around or setup.propose is not None else setup.observers
         self._told = [tell for tell in told if tell not in setup.mourners]
         self._threads = pool is not None and not setup.remote
 
     def run(self) -> None:
         """Run every task."""
-        token = enter(self.board.setup.frame)
-        try:
+        with inside(self.board.setup.frame), closing(self._flights), clock.current().participate():
             self._tell_of_preset()
-            with clock.current().participate():
-                if self._flights.pool is None:
-                    self._sweep()
-                self._drive([n for n in self.board.plan.order if self.board.ended[n] in {WAITING, HELD}])
-        finally:
-            self._flights.close()
-            leave(token)
+            if self._flights.pool is None:
+                self._sweep()
+            left = [n for n in self.board.plan.order if self.board.ended[n] in {WAITING, HELD}]
+            if left:
+                self._drive(left)
 
     def _tell_of_preset(self) -> None:
         """Let those who watch know of the tasks whose value was there before the run: parameters."""
         if self.board.setup.watched:
             for number in [number for number, how in enumerate(self.board.ended) if how == CLEAN]:
-                committed(self.board, number, None, 1, Pending(), self.board.state(number))
+                committed(self.board, number, None, 1, states.Pending(), self.board.state(number))
 
     # in process, in order
 
-    def _sweep(self) -> None:
-        """Run the plan in its order; what has to wait for a time is left, with all that depends on it."""
+    def _sweep(self) -> None:  # noqa: C901 - the hot loop, where a call of its own costs as much as a task
+        """Run the plan in its order; what has to wait for a time is left, with all that depends on it.
+
+        Where nothing but observers stands between, they are told of plain tasks here.
+        """
         board, plan, setup = self.board, self.board.plan, self.board.setup
         ended, values, inputs, keys = board.ended, board.values, plan.inputs, plan.keys
-        functions, plain, frame = plan.functions, plan.plain, setup.frame
-        straight = self._straight
+        functions, plain, frame, told = plan.functions, plan.plain, setup.frame, self._told
+        straight, slugs = self._straight or told, setup.slugs() if told else {}
+        pending, running, run = states.Pending(), states.Running(_STARTING), None
         for number in plan.order:
             if ended[number]:
                 continue
             if not (straight and plain[number]) or (self._odd and not board.is_clean_above(number)):
-                if self._told and plain[number] and (not self._odd or board.is_clean_above(number)):
-                    self._run_told(number)
-                elif not board.is_waiting_above(number):
+                if not board.is_waiting_above(number):
                     self._begin(number)
                     self._odd = self._odd or ended[number] == HELD or bool(board.maps)
                 continue
+            if told:
+                task = plan.tasks[number]
+                run = TaskRun(setup.run, task.name, slugs[task], task.options.tags, None)
+                for tell in told:
+                    tell(run, pending, running)
             enter(TaskFrame(frame, board, number))
             try:
                 positions = inputs[number]
@@ -123,26 +116,13 @@ class Driver:
                         raise task_returned(plan.tasks[number].name, value)  # noqa: TRY301 - as in board.call
             except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
                 self._settle(number, None, 1, state_of(error))
-            else:
-                values[number] = value
-                ended[number] = CLEAN
-
-    def _run_told(self, number: int) -> None:
-        """Run a plain task of the sweep, and tell the observers."""
-        board, running = self.board, self._running
-        run = board.task_run(number, None, 1)
-        for tell in self._told:
-            tell(run, self._pending, running)
-        enter(TaskFrame(board.setup.frame, board, number))
-        try:
-            value = board.values[number] = board.call(number)
-        except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
-            self._settle(number, None, 1, state_of(error))
-            return
-        board.ended[number] = CLEAN
-        success = Success(SUCCEEDED, value)
-        for tell in self._told:
-            tell(run, running, success)
+                continue
+            values[number] = value
+            ended[number] = CLEAN
+            if run is not None:
+                success = states.Success(SUCCEEDED, value)
+                for tell in told:
+                    tell(run, running, success)
 
     # by counting
 
@@ -175,8 +155,8 @@ class Driver:
         approve = self.board.setup.approve
         asked, self._paused = self._paused, []
         for number, child, attempt, extra in asked:
-            if approve is not None and approve(self.board.task_run(number, child, attempt).name):
-                self._attempt(number, child, max(attempt, 1), extra)
+            if approve(self.board.task_run(number, child, attempt).name):
+                self._attempt(number, child, attempt, extra)
             else:
                 self._paused.append((number, child, attempt, extra))
         return len(self._paused) < len(asked)
@@ -211,7 +191,7 @@ class Driver:
         why = refused(board, number, None)
         if why is not None:
             self._settle(number, None, 0, why)
-        elif isinstance(known, Scheduled) and known.start_time is not None and known.start_time > clock.now():
+        elif isinstance(known, states.Scheduled) and known.start_time is not None and known.start_time > clock.now():
             self._hold(number, None, getattr(known, "run_count", 0) + 1, known, board.added(number))
         else:
             self._attempt(number, None, getattr(known, "run_count", 0) + 1, board.added(number))
@@ -246,10 +226,10 @@ class Driver:
         straight = self.board.plan.tasks[number].options.straight
         named = call if straight else admitted(self.board, self._flights.work(number), number, call)
         _, child, attempt, extra = call
-        if isinstance(named, State):
+        if isinstance(named, states.State):
             self._settle(number, child, 0, named, extra)
             return None
-        running = Running(_STARTING)
+        running = states.Running(_STARTING)
         state = moved(self.board, number, child, attempt, self._before(number, child), running)
         if not state.is_running():  # what else a handler or a policy made of it
             self._conclude(number, child, attempt, state, extra)
@@ -261,26 +241,28 @@ class Driver:
         if ended is not None:
             self._settle_all(number, calls, ended)
 
-    def _before(self, number: int, child: int | None) -> State:
+    def _before(self, number: int, child: int | None) -> states.State:
         mapping = self.board.maps.get(number)
         known = self.board.states.get(number) if mapping is None or child is None else mapping.children.odd.get(child)
-        return known if isinstance(known, Scheduled) else Pending()
+        return known if isinstance(known, states.Scheduled) else states.Pending()
 
     # mapped tasks
 
     def _begin_mapped(self, number: int) -> None:
         known = self.board.states.get(number)
         root = self._maps.begin(number)
-        if isinstance(root, State):
+        if isinstance(root, states.State):
             self._settle(number, None, 0, root)
             return
-        state = handled(self.board, number, None, 1, Pending(), Mapped("Ready to be mapped.", n_map_states=root.width))
+        state = handled(
+            self.board, number, None, 1, states.Pending(), states.Mapped("Ready to be mapped.", n_map_states=root.width)
+        )
         if not state.is_mapped():
             del self.board.maps[number]
-            self._conclude(number, None, 0, committed(self.board, number, None, 1, Pending(), state))
+            self._conclude(number, None, 0, committed(self.board, number, None, 1, states.Pending(), state))
             return
         chain = self._maps.follow(root)
-        if isinstance(known, Mapped):  # children that ended in an earlier run stay as they ended
+        if isinstance(known, states.Mapped):  # children that ended in an earlier run stay as they ended
             for child, state in enumerate(known.map_states[: root.width]):
                 if state.is_terminal():
                     self._end_child(number, child, state)
@@ -309,16 +291,15 @@ class Driver:
         stages = [(mapping, TaskFrame(below, self.board, mapping.number, 0)) for mapping in chain]
         for mapping in chain:
             mapping.left += 1  # none ends before the loops have
-        token = enter(below)
-        if len(chain) == 1:
-            self._call_straight(*stages[0], range(chain[0].width))
-        else:
-            for child in range(chain[0].width):
-                for mapping, frame in stages:
-                    if child < mapping.width:
-                        self._call_straight(mapping, frame, (child,))
-                self._maps.let_go(chain, child)
-        leave(token)
+        with inside(below):
+            if len(chain) == 1:
+                self._call_straight(*stages[0], range(chain[0].width))
+            else:
+                for child in range(chain[0].width):
+                    for mapping, frame in stages:
+                        if child < mapping.width and mapping.is_clean_above(child):
+                            self._call_straight(mapping, frame, range(child, child + 1))
+                    self._maps.let_go(chain, child)
         for mapping in chain:
             mapping.left -= 1
             mapping.take(mapping.width)
@@ -326,50 +307,39 @@ class Driver:
                 self._end_mapped(mapping)
             elif mapping.above:
                 mapping.wait()
+                self._maps.queue(mapping)
 
-    def _call_straight(self, mapping: Mapping, frame: TaskFrame, children: Iterable[int]) -> None:
+    def _call_straight(self, mapping: Mapping, frame: TaskFrame, children: range) -> None:
         plan, number = self.board.plan, mapping.number
-        function, keys = plan.functions[number], plan.keys[number]
-        values, pending, above, done = mapping.values, mapping.pending, mapping.above, 0
+        function, keys, values = plan.functions[number], plan.keys[number], mapping.values
         only = mapping.arguments[0] if keys is None and mapping.mapped == [True] else None
         enter(frame)
+        mapping.end_plainly(children)
         for child in children:
-            if above and not mapping.is_clean_above(child):
-                self._start(mapping, child)
-                continue
-            frame.at_child(child)
+            frame.map_index = child
             try:
-                if only is not None:
-                    value = function(only[child])
-                elif keys is None:
-                    value = function(*mapping.inputs(child))
-                else:
-                    value = function(**dict(zip(keys, mapping.inputs(child), strict=True)))
+                values[child] = value = (
+                    function(only[child]) if only is not None else called(function, keys, mapping.inputs(child))
+                )
                 if isinstance(value, Task):
                     raise task_returned(plan.tasks[number].name, value)  # noqa: TRY301 - as in the sweep
             except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
+                mapping.reopen(child)
                 self._settle(number, child, 1, state_of(error))
+
+    def _calls(self, mapping: Mapping, children: Iterable[int]) -> list[Call]:
+        """Return the calls of children, but of those that are skipped, whose trigger refuses, or that ended before."""
+        board, number, extra = self.board, mapping.number, self.board.added(mapping.number)
+        calls: list[Call] = []
+        for child in children:
+            if not mapping.pending[child]:
+                continue
+            why = None if mapping.is_clean_above(child) else refused(board, number, child, mapping.origins)
+            if why is None:
+                calls.append((mapping.inputs(child), child, 1, extra))
             else:
-                values[child] = value
-                pending[child] = 0
-                done += 1
-        mapping.left -= done
-
-    def _start(self, mapping: Mapping, child: int) -> None:
-        """Start a child unless one above it has not ended."""
-        calls = [] if mapping.is_waiting_above(child) else self._calls(mapping, child)
-        if calls:
-            self._submit(mapping.number, calls)
-
-    def _calls(self, mapping: Mapping, child: int) -> list[Call]:
-        """Return the call of a child, none if it is skipped, its trigger refuses, or it has ended before."""
-        if not mapping.pending[child]:
-            return []
-        why = None if mapping.is_clean_above(child) else refused(self.board, mapping.number, child, mapping.origins)
-        if why is None:
-            return [(mapping.inputs(child), child, 1, self.board.added(mapping.number))]
-        self._settle(mapping.number, child, 0, why)
-        return []
+                self._settle(number, child, 0, why)
+        return calls
 
     def _feed_mapped(self) -> None:
         """Submit children of mapped tasks in batches, as long as there is room."""
@@ -377,7 +347,7 @@ class Driver:
             mapping = self._maps.deepest()
             if mapping is None or (self._threads and mapping.measured < _TINY and len(self._flights) > 2 * _TINY):
                 return
-            calls = [call for child in mapping.take(self._batch_size(mapping)) for call in self._calls(mapping, child)]
+            calls = self._calls(mapping, mapping.take(self._batch_size(mapping)))
             if calls:
                 self._submit(mapping.number, calls)
 
@@ -392,63 +362,62 @@ class Driver:
 
     def _end_mapped(self, mapping: Mapping) -> None:
         del self.board.maps[mapping.number]
-        state = committed(self.board, mapping.number, None, 1, Pending(), mapping.state())
-        clean = not mapping.children.odd and isinstance(state, Mapped)
+        state = committed(self.board, mapping.number, None, 1, states.Pending(), mapping.state())
+        clean = not mapping.children.odd and isinstance(state, states.Mapped)
         self._finish(mapping.number, state, CLEAN if clean else ODD)
 
     # after a task
 
     def _settle_all(self, number: int, calls: list[Call], ended: Ended) -> None:
+        """Take up how calls ended; plain successes of children that nobody has a say in, at once."""
+        mapping, handlers = self.board.maps.get(number), self.board.plan.tasks[number].options.state_handlers
+        if mapping is not None and not (ended.states or handlers or self.board.setup.watched):
+            children = [child for _, child, _, _ in calls if child is not None]
+            mapping.end_all(children, ended.values)
+            self._children_ended(mapping, children)
+            return
         for position, (_, child, attempt, extra) in enumerate(calls):
-            state = ended.states.get(position) or Success(SUCCEEDED, ended.values[position])
+            state = ended.states.get(position) or states.Success(SUCCEEDED, ended.values[position])
             self._settle(number, child, attempt, state, extra)
 
-    def _settle(self, number: int, child: int | None, attempt: int, state: State, extra: Extra = None) -> None:
+    def _settle(self, number: int, child: int | None, attempt: int, state: states.State, extra: Extra = None) -> None:
         """Take up how an attempt ended, once all have had their say.
 
         Attempt 0 stands for none: the task was refused, or its result was there, before its first.
         """
         self._conclude(number, child, attempt, self._agreed(number, child, attempt, state), extra)
 
-    def _conclude(self, number: int, child: int | None, attempt: int, state: State, extra: Extra = None) -> None:
+    def _conclude(self, number: int, child: int | None, attempt: int, state: states.State, extra: Extra = None) -> None:
         """Hold what is to be tried again, in the same round of its loop, or to go into the next; end the rest."""
-        if isinstance(state, Looped):
+        if isinstance(state, states.Looped):
             looped = {"task_loop_count": state.loop_count + 1, "task_loop_result": state.result}
             self._hold(number, child, 1, state, {**(extra or {}), **looped})
-        elif isinstance(state, Paused):
-            self._pause(number, child, attempt, state, {**(extra or {}), "resume": True})
-        elif isinstance(state, Scheduled):
-            self._hold(number, child, attempt + isinstance(state, Retrying), state, extra)
+        elif isinstance(state, states.Paused):
+            self._hold(number, child, max(attempt, 1), state, {**(extra or {}), "resume": True})
+        elif isinstance(state, states.Scheduled):
+            self._hold(number, child, attempt + isinstance(state, states.Retrying), state, extra)
         elif child is not None:
             self._end_child(number, child, state)
         else:
             self._finish(number, state, CLEAN if is_plain(state) else ODD)
 
-    def _agreed(self, number: int, child: int | None, attempt: int, state: State) -> State:
+    def _agreed(self, number: int, child: int | None, attempt: int, state: states.State) -> states.State:
         """Return the state that an attempt ends in; a failure with retries left is committed as Retrying only."""
-        old: State = Running() if attempt else Pending()
+        old: states.State = states.Running() if attempt else states.Pending()
         options = self.board.plan.tasks[number].options
         state = handled(self.board, number, child, attempt, old, retries.timed(options, attempt, state))
-        again = retries.retrying(options, attempt, state) if isinstance(state, Failed) else None
+        again = retries.retrying(options, attempt, state) if isinstance(state, states.Failed) else None
         if again is not None:
             state = handled(self.board, number, child, attempt, state, again)
         return committed(self.board, number, child, attempt, old, state)
 
-    def _hold(self, number: int, child: int | None, attempt: int, state: State, extra: Extra = None) -> None:
-        """Let an attempt wait for the time that its state names; the next round of a loop need not wait."""
-        self._keep(number, child, state)
-        due = state.start_time if isinstance(state, Scheduled) else None
-        heapq.heappush(self._held, (due or clock.now(), next(self._tie), number, child, attempt, extra))
-
-    def _pause(self, number: int, child: int | None, attempt: int, state: Paused, extra: Extra) -> None:
-        """Let a task wait for the time it names, or for somebody's approval."""
-        if state.start_time is not None:
-            self._hold(number, child, max(attempt, 1), state, extra)
-            return
-        self._keep(number, child, state)
-        self._paused.append((number, child, attempt, extra))
-
-    def _keep(self, number: int, child: int | None, state: State) -> None:
+    def _hold(self, number: int, child: int | None, attempt: int, state: states.State, extra: Extra = None) -> None:
+        """Let an attempt wait for the time that its state names, or for approval; the next round of a loop need not."""
+        due = state.start_time if isinstance(state, states.Scheduled) else None
+        if due is None and isinstance(state, states.Paused):
+            self._paused.append((number, child, attempt, extra))
+        else:
+            heapq.heappush(self._held, (due or clock.now(), next(self._tie), number, child, attempt, extra))
         self._odd = True
         self.board.ended[number] = HELD
         if child is None:
@@ -456,20 +425,24 @@ class Driver:
         else:
             self.board.maps[number].children.odd[child] = state
 
-    def _end_child(self, number: int, child: int, state: State) -> None:
+    def _end_child(self, number: int, child: int, state: states.State) -> None:
         mapping = self.board.maps[number]
         mapping.end(child, state)
-        self._maps.release(mapping, child)
+        self._children_ended(mapping, (child,))
+
+    def _children_ended(self, mapping: Mapping, children: Iterable[int]) -> None:
+        for child in children if mapping.followers or mapping.above else ():
+            self._maps.release(mapping, child)
         if not mapping.left:
             self._end_mapped(mapping)
 
-    def _finish(self, number: int, state: State, how: int) -> None:
+    def _finish(self, number: int, state: states.State, how: int) -> None:
         """Take up the terminal state of a task and make ready what waited for it."""
         board = self.board
         board.values[number] = state.result
         board.ended[number] = how
         self._odd = self._odd or how == ODD
-        if type(state) is Success and how == CLEAN:
+        if type(state) is states.Success and how == CLEAN:
             board.states.pop(number, None)
         else:
             board.states[number] = state

@@ -1,11 +1,12 @@
 """The context of a run and of its tasks: frames whose values are made when they are asked for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from penstock import clock
-from penstock.context import Frame
+from penstock.context import Frame, enter, leave
 from penstock.engine.runs import FlowRun
 
 
@@ -47,6 +48,16 @@ def run_values(run: FlowRun, more: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def inside(frame: Frame) -> Iterator[None]:
+    """Put *frame* in force inside the block."""
+    token = enter(frame)
+    try:
+        yield
+    finally:
+        leave(token)
+
+
 class Identity(Protocol):
     """Says who a task is, by its number."""
 
@@ -56,7 +67,10 @@ class Identity(Protocol):
 
 
 class TaskFrame(Frame):
-    """The frame of one task run. Cheap to make, since most tasks ask their context for nothing."""
+    """The frame of one task run. Cheap to make, since most tasks ask their context for nothing.
+
+    Children that run one after another in one thread may share one: whoever calls them moves `map_index` on.
+    """
 
     __slots__ = ("_found", "attempt", "extra", "identity", "map_index", "number")
 
@@ -82,7 +96,7 @@ class TaskFrame(Frame):
     @property
     def values(self) -> dict[str, Any]:  # type: ignore[override]  # made when asked for
         """What the context says in this task."""
-        if self._found is None:
+        if self._found is None or self._found["map_index"] != self.map_index:  # it went on to another child
             name, slug, tags = self.identity.identify(self.number)
             child = "" if self.map_index is None else f"[{self.map_index}]"
             self._found = {
@@ -96,8 +110,3 @@ class TaskFrame(Frame):
             if self.extra is not None:
                 self._found.update(self.extra)
         return self._found
-
-    def at_child(self, map_index: int) -> None:
-        """Stand for another child of the same mapped task, run after the one before in the same thread."""
-        self.map_index = map_index
-        self._found = None

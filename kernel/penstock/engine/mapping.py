@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from penstock.edges import FLATTENED, MAPPED
+from penstock.edges import FLATTENED
 from penstock.engine.work import SUCCEEDED, is_plain
 from penstock.states import Mapped, Pending, State, Success
 
@@ -53,7 +53,7 @@ class Mapping:
         self,
         number: int,
         arguments: list[Any],
-        marks: tuple[int, ...],
+        mapped: list[bool],
         width: int,
         origins: Origins | None = None,
         *,
@@ -62,7 +62,7 @@ class Mapping:
         """Map task *number* over *arguments*; *clean* says that no child needs to ask what is not under way."""
         self.number: int = number
         self.arguments: list[Any] = arguments
-        self.mapped: list[bool] = [bool(mark & MAPPED) for mark in marks]
+        self.mapped: list[bool] = mapped
         self.width: int = width
         self.clean: bool = clean
         self.origins: Origins = origins or {}
@@ -127,11 +127,7 @@ class Mapping:
 
     def is_clean_above(self, child: int) -> bool:
         """Return whether everything that a child waits for was a plain success."""
-        return self.clean and all(mapping.ended_cleanly(child) for mapping in self.above)
-
-    def is_waiting_above(self, child: int) -> bool:
-        """Return whether a child of a mapping above has not ended."""
-        return any(mapping.pending[child] for mapping in self.above)
+        return self.clean and (not self.above or all(mapping.ended_cleanly(child) for mapping in self.above))
 
     def ended_cleanly(self, child: int) -> bool:
         """Return whether a child has ended as a plain success."""
@@ -159,6 +155,23 @@ class Mapping:
             self.children.odd.pop(child, None)
         self.pending[child] = 0
         self.left -= 1
+
+    def end_all(self, children: Sequence[int], values: Sequence[Any]) -> None:
+        """Take up that *children* have ended as plain successes with *values*."""
+        for child, value in zip(children, values, strict=True):
+            self.values[child], self.pending[child] = value, 0
+            self.children.odd.pop(child, None)
+        self.left -= len(children)
+
+    def end_plainly(self, children: range) -> None:
+        """Take up that *children*, which are called now with nothing between, end as plain successes."""
+        self.pending[children.start : children.stop] = bytes(len(children))
+        self.left -= len(children)
+
+    def reopen(self, child: int) -> None:
+        """Take up that a child of these has raised: it has not ended."""
+        self.pending[child] = 1
+        self.left += 1
 
     def let_go(self, child: int) -> None:
         """Drop the value of a child that nobody needs any more: every follower has ended its own."""

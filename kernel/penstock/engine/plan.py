@@ -4,8 +4,11 @@ Inputs are positions in one list of values: a task's value stands at its own num
 flow stand behind the last task. So a call's arguments are gathered without looking anything up.
 """
 
+import graphlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from penstock import errors
@@ -18,29 +21,29 @@ class Plan:
 
     * `order`: numbers such that every task comes after those it waits for.
     * `inputs`: positions of the arguments in the list of values; `keys`: their names, None if in the function's order.
-    * `after`: numbers of the tasks that are waited for beside the inputs; `upstream(i)`: all that are waited for.
+    * `after`: numbers of the tasks that are waited for beside the inputs, each with how it passes; `upstream(i)`: all
+      that are waited for.
     * `marks`: how inputs pass, None where plainly; `plain`: whether the engine's short way may be taken.
     """
 
     def __init__(self, bindings: Mapping[Task, Binding | None]) -> None:
         """Compile the tasks of a flow with their bindings; raises CycleError naming a cycle."""
         self.tasks: list[Task] = list(bindings)
+        self.numbers: dict[Task, int] = {task: number for number, task in enumerate(self.tasks)}
         self.constants: list[Any] = []
         count = len(self.tasks)
         self.functions: list[Callable[..., Any]] = [task.body() for task in self.tasks]
         self.inputs: list[tuple[int, ...]] = [()] * count
         self.keys: list[tuple[str, ...] | None] = [None] * count
-        self.after: list[tuple[int, ...]] = [()] * count
+        self.after: list[tuple[tuple[int, int], ...]] = [()] * count
         self.marks: list[tuple[int, ...] | None] = [None] * count
-        self.after_marks: list[tuple[int, ...] | None] = [None] * count
         self.plain: bytearray = bytearray([t.options.plain and not t.signature.is_async for t in self.tasks])
         sorted_already = self._number(bindings)
         self.order: Sequence[int] = range(count) if sorted_already else self._sort()
 
     def _number(self, bindings: Mapping[Task, Binding | None]) -> bool:
         """Turn tasks and constants into positions; return whether every task comes after those it waits for."""
-        numbers = {task: number for number, task in enumerate(self.tasks)}
-        constants, in_order = self.constants, True
+        numbers, constants, in_order = self.numbers, self.constants, True
         next_constant = len(self.tasks)
         for number, binding in enumerate(bindings.values()):
             if binding is None:
@@ -58,11 +61,11 @@ class Plan:
             self.inputs[number] = tuple(positions)
             self.keys[number] = binding.keys
             if binding.after:
-                self.after[number] = tuple([numbers[task] for task in binding.after])
-                in_order = in_order and max(self.after[number]) < number
-            if binding.is_mapped() or (binding.marks and any(binding.marks)):
+                marks = binding.after_marks or (0,) * len(binding.after)
+                self.after[number] = tuple(zip([numbers[task] for task in binding.after], marks, strict=True))
+                in_order = in_order and max(self.after[number])[0] < number
+            if binding.marks or binding.after_marks:
                 self.marks[number] = binding.marks or (0,) * len(positions)
-                self.after_marks[number] = binding.after_marks
                 self.plain[number] = False
         return in_order
 
@@ -73,10 +76,7 @@ class Plan:
         for number, marks in enumerate(self.marks):
             if marks is None or not self.is_mapped(number):
                 continue
-            ends = [
-                *zip(self.inputs[number], marks, strict=True),
-                *zip(self.after[number], self.after_marks[number] or (0,) * len(self.after[number]), strict=True),
-            ]
+            ends = [*self.marked_inputs(number), *self.after[number]]
             for other in {position for position, _ in ends if position < len(self.tasks) and self.is_mapped(position)}:
                 if all(mark == MAPPED for position, mark in ends if position == other):
                     found.setdefault(other, []).append(number)
@@ -85,30 +85,24 @@ class Plan:
     @cached_property
     def uses(self) -> list[int]:
         """How many tasks wait for each."""
-        counted = [0] * len(self.tasks)
-        for number in range(len(self.tasks)):
-            for other in self.upstream(number):
-                counted[other] += 1
-        return counted
+        count = len(self.tasks)
+        counted = Counter(chain.from_iterable(map(self.upstream, range(count))))
+        return [counted[number] for number in range(count)]
 
     def is_mapped(self, number: int) -> bool:
         """Return whether task *number* runs once for each item of an input."""
-        return any(mark & MAPPED for mark in (*(self.marks[number] or ()), *(self.after_marks[number] or ())))
+        return any(mark & MAPPED for _, mark in (*self.marked_inputs(number), *self.after[number]))
 
     def upstream(self, number: int) -> set[int]:
         """Return the numbers of the tasks that task *number* waits for."""
         count = len(self.tasks)
-        return {position for position in (*self.inputs[number], *self.after[number]) if position < count}
+        above = {position for position in self.inputs[number] if position < count}
+        return above.union([other for other, _ in self.after[number]]) if self.after[number] else above
 
     def marked_inputs(self, number: int) -> list[tuple[int, int]]:
         """Return the positions of a task's inputs, each with how it passes."""
         inputs = self.inputs[number]
         return list(zip(inputs, self.marks[number] or (0,) * len(inputs), strict=True))
-
-    def marked_after(self, number: int) -> list[tuple[int, int]]:
-        """Return the numbers of the tasks that are only waited for, each with how it passes."""
-        after = self.after[number]
-        return list(zip(after, self.after_marks[number] or (0,) * len(after), strict=True))
 
     def downstream(self, numbers: Sequence[int]) -> tuple[dict[int, list[int]], dict[int, int]]:
         """Return for *numbers* who among them waits for each, and for how many of them each waits."""
@@ -123,23 +117,14 @@ class Plan:
         return waiting, counts
 
     def _sort(self) -> list[int]:
-        """Return an order by Kahn's algorithm (1962), in the order of creation where there is a choice."""
-        waiting, counts = self.downstream(range(len(self.tasks)))
-        order = [number for number, count in counts.items() if not count]
-        for number in order:  # grows while it is walked
-            for other in waiting[number]:
-                counts[other] -= 1
-                if not counts[other]:
-                    order.append(other)
-        if len(order) < len(self.tasks):
-            raise errors.CycleError(self._describe_cycle({n for n, count in counts.items() if count}))
-        return order
-
-    def _describe_cycle(self, left: set[int]) -> str:
-        """Follow upstream tasks within what could not be sorted until one comes twice."""
-        path = [min(left)]
-        while path.count(path[-1]) == 1:
-            path.append(min(self.upstream(path[-1]) & left))
-        circle = path[path.index(path[-1]) :]
-        names = " → ".join(self.tasks[number].name for number in reversed(circle))
-        return f"The tasks depend on one another in a circle: {names}. Take out one of these dependencies"
+        """Return an order, the order of creation where there is a choice; raises CycleError."""
+        count = len(self.tasks)
+        sorter = graphlib.TopologicalSorter(dict.fromkeys(range(count), ()))
+        for number in range(count):
+            sorter.add(number, *self.upstream(number))
+        try:
+            return [*sorter.static_order()]
+        except graphlib.CycleError as error:
+            names = " → ".join([self.tasks[number].name for number in error.args[1]])
+            message = f"The tasks depend on one another in a circle: {names}. Take out one of these dependencies"
+            raise errors.CycleError(message) from None

@@ -5,18 +5,18 @@ import importlib
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from penstock import errors, signals
-from penstock.context import Frame, current, enter, leave
+from penstock.context import Frame, current
 from penstock.engine import records
 from penstock.engine.caching import Cache
 from penstock.engine.failures import state_of
-from penstock.engine.frames import RUN_LAZY, TaskFrame
+from penstock.engine.frames import RUN_LAZY, TaskFrame, inside
 from penstock.engine.printing import logged
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.engine.templates import filled, template_values
@@ -102,8 +102,11 @@ class Work:
         ended = Ended([None] * len(calls))
         below = Frame(dict(self.values), current(), RUN_LAZY)
         with records.collected(ended.records) if self.remote else nullcontext():
-            for position, call in enumerate(calls):
-                _note(ended, position, self._run(below, call))
+            if self.around == Around():
+                self._run_bare(below, calls, ended)
+            else:
+                for position, call in enumerate(calls):
+                    _note(ended, position, self._run(below, call))
         ended.seconds = time.perf_counter() - begun
         return ended
 
@@ -111,16 +114,9 @@ class Work:
         """Run the body, a coroutine function, once, on the event loop this is awaited on."""
         ended = Ended([None])
         below = Frame(dict(self.values), current(), RUN_LAZY)
-        with self._inside(below, call):
+        with inside(TaskFrame(below, self, 0, *call[1:])):
             try:
-                state = self._found(call)
-                if state is None:
-                    try:
-                        state = Success(SUCCEEDED, await self._in_time(call))
-                    except signals.SUCCESS as signal:
-                        state = signal.state
-                    keeps = self.around.result is not None
-                    state = await asyncio.to_thread(self._kept, call, state) if keeps else self._kept(call, state)
+                state = self._found(call) or await self._awaited(call)
             except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
                 state = _rounded(state_of(error), call)
         _note(ended, 0, state)
@@ -128,45 +124,45 @@ class Work:
 
     def look_up(self, below: Frame, call: Call) -> State | None:
         """Return the state of a call whose value is there already, at its target or in the cache."""
-        with self._inside(below, call):
+        with inside(TaskFrame(below, self, 0, *call[1:])):
             try:
                 return self._found(call)
             except Exception as error:  # noqa: BLE001 - a user's template or validator, or a damaged result
                 return state_of(error)
 
     def _run(self, below: Frame, call: Call) -> State:
-        token = enter(TaskFrame(below, self, 0, *call[1:]))
-        try:
-            found = self._found(call) if self.looks else None
-            if found is not None:
-                return found
+        with inside(TaskFrame(below, self, 0, *call[1:])):
             try:
-                state: State = Success(SUCCEEDED, self._value(call))
-            except signals.SUCCESS as signal:
-                state = signal.state
-            return self._kept(call, state)
-        except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
-            return _rounded(state_of(error), call)
-        finally:
-            leave(token)
+                return (self._found(call) if self.looks else None) or self._kept(call, self._success(call))
+            except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
+                return _rounded(state_of(error), call)
 
-    @contextmanager
-    def _inside(self, below: Frame, call: Call) -> Iterator[None]:
-        token = enter(TaskFrame(below, self, 0, *call[1:]))
-        try:
-            yield
-        finally:
-            leave(token)
+    def _run_bare(self, below: Frame, calls: list[Call], ended: Ended) -> None:
+        """Call the function with nothing around it."""
+        frame = TaskFrame(below, self, 0)
+        with inside(frame):
+            for position, (args, child, attempt, extra) in enumerate(calls):
+                frame.map_index, frame.attempt, frame.extra = child, attempt, extra
+                try:
+                    value = called(self.function, self.keys, args)
+                    if isinstance(value, Task):
+                        raise task_returned(self.__name__, value)  # noqa: TRY301 - as if the body had raised it
+                    ended.values[position] = value
+                except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
+                    _note(ended, position, _rounded(state_of(error), calls[position]))
 
-    def _value(self, call: Call) -> Any:
+    def _success(self, call: Call) -> State:
+        """Return the state of a body that returned, or raised that it succeeded."""
         seconds = self.around.timeout
-        if seconds is None and not self.around.log_stdout:
-            return self._body(call)
         with logged() if self.around.log_stdout else nullcontext():
-            return self._body(call) if seconds is None else limited(seconds, lambda: self._body(call))
+            try:
+                value = self._body(call) if seconds is None else limited(seconds, lambda: self._body(call))
+            except signals.SUCCESS as signal:
+                return signal.state
+        return Success(SUCCEEDED, value)
 
-    async def _in_time(self, call: Call) -> Any:
-        """Return what the coroutine returns; raises OutOfTime if it does not within the task's timeout."""
+    async def _awaited(self, call: Call) -> State:
+        """Return the state of a coroutine that returned; raises OutOfTime if it does not in the task's timeout."""
         with logged() if self.around.log_stdout else nullcontext():
             body = asyncio.ensure_future(self._body(call))
             done, _ = await asyncio.wait([body], timeout=self.around.timeout)
@@ -174,7 +170,12 @@ class Work:
                 body.cancel()
                 done, _ = await asyncio.wait([body], timeout=0.2)
                 raise out_of_time(self.around.timeout or 0, stopped=bool(done))
-            return body.result()
+        try:
+            state: State = Success(SUCCEEDED, body.result())
+        except signals.SUCCESS as signal:
+            state = signal.state
+        keeps = self.around.result is not None
+        return await asyncio.to_thread(self._kept, call, state) if keeps else self._kept(call, state)
 
     def _body(self, call: Call) -> Any:
         args, map_index, attempt, _ = call
@@ -184,11 +185,8 @@ class Work:
             wrapper = calls.task_wrapper()
             if wrapper is not None:  # it may not be installed where this worker runs
                 run = TaskRun(self.run, *self.identity, map_index, attempt)
-                return wrapper(run, self.inputs(call), lambda: self._called(args))
-        return self._called(args)
-
-    def _called(self, args: tuple[Any, ...]) -> Any:
-        return self.function(*args) if self.keys is None else self.function(**dict(zip(self.keys, args, strict=True)))
+                return wrapper(run, self.inputs(call), lambda: called(self.function, self.keys, args))
+        return called(self.function, self.keys, args)
 
     def inputs(self, call: Call) -> dict[str, Any]:
         """Return the inputs of a call by name."""
@@ -223,6 +221,11 @@ class Work:
         elif value is not None:
             state.location = around.result.write(value, **template_values(inputs))
         return around.cache.keep(state, inputs) if around.cache is not None else state
+
+
+def called(function: Callable[..., Any], keys: tuple[str, ...] | None, args: Sequence[Any]) -> Any:
+    """Return what *function* returns for *args*, which go by position unless *keys* name them."""
+    return function(*args) if keys is None else function(**dict(zip(keys, args, strict=True)))
 
 
 def task_returned(name: str, value: Task) -> errors.TaskError:

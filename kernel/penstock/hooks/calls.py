@@ -28,8 +28,8 @@ def log_processors() -> list[Callable[..., Any]]:
 
 def draw_flow(flow: "Flow", flow_state: "State | None", *, horizontal: bool) -> "Graph":
     """Return the first plugin's picture of *flow*; raises PluginMissingError saying what to install."""
-    asked = {"flow": flow, "flow_state": flow_state, "horizontal": horizontal}
-    graph: Graph = _first("draw_flow", "Drawing a flow needs", "penstock-viz", **asked)
+    given = {"flow": flow, "flow_state": flow_state, "horizontal": horizontal}
+    graph: Graph = _first("penstock_draw_flow", "Drawing a flow needs", "penstock-viz", given)
     return graph
 
 
@@ -47,23 +47,15 @@ def flow_registered(spec: "FlowSpec", project: str, version: int) -> None:
 
 def diagnose(flow: "Flow", *, include_secret_names: bool) -> str:
     """Return the first plugin's diagnostics of *flow*; raises PluginMissingError saying what to install."""
-    asked = {"flow": flow, "include_secret_names": include_secret_names}
-    return str(_first("diagnose", "Diagnostics need", "penstock-cli", **asked))
+    given = {"flow": flow, "include_secret_names": include_secret_names}
+    return str(_first("penstock_diagnose", "Diagnostics need", "penstock-cli", given))
 
 
 def show_progress(flow: "Flow") -> "AbstractContextManager[None]":
     """Return the first plugin's view of a run of *flow*; raises PluginMissingError saying what to install."""
-    view: AbstractContextManager[None] = _first(
-        "show_progress", "Showing the progress of a run needs", "penstock-cli", flow=flow
-    )
+    needs = "Showing the progress of a run needs"
+    view: AbstractContextManager[None] = _first("penstock_show_progress", needs, "penstock-cli", {"flow": flow})
     return view
-
-
-def _first(hook: str, need: str, distribution: str, **asked: Any) -> Any:
-    answer = getattr(manager.registry().manager.hook, f"penstock_{hook}")(**asked)
-    if answer is None:
-        raise lookup.missing(need, distribution)
-    return answer
 
 
 def secret(name: str) -> str | None:
@@ -96,6 +88,14 @@ def task_wrapper() -> "Wrapper | None":
     return lambda run, inputs, body: caller(run=run, inputs=inputs, body=body)
 
 
+def _first(hook: str, needs: str, distribution: str, given: Mapping[str, Any]) -> Any:
+    """Return the first plugin's answer; raises PluginMissingError saying that *needs* needs *distribution*."""
+    answer = getattr(manager.registry().manager.hook, hook)(**given)
+    if answer is None:
+        raise lookup.missing(needs, distribution)
+    return answer
+
+
 def _observers(hook: str, *names: str) -> list[Callable[..., None]]:
     """Return a function of *names*, by position, for each implementation of *hook*, in pluggy's order."""
     implementations = getattr(manager.registry().manager.hook, hook).get_hookimpls()
@@ -105,14 +105,12 @@ def _observers(hook: str, *names: str) -> list[Callable[..., None]]:
 def _guarded(implementation: Any, names: tuple[str, ...]) -> Callable[..., None]:
     function = implementation.function
     wanted = [names.index(name) for name in implementation.argnames]
-    takes_all = wanted == [0, 1, 2]
+    if wanted != [0, 1, 2]:
+        function = lambda *given: implementation.function(*[given[position] for position in wanted])  # noqa: E731
 
     def tell(one: Any, two: Any, three: Any) -> None:
         try:
-            if takes_all:
-                function(one, two, three)
-            else:
-                function(*[(one, two, three)[position] for position in wanted])
+            function(one, two, three)
         except Exception:  # an observer's own code: told, never asked
             name = implementation.plugin_name
             logger = logging.getLogger("penstock.plugins")

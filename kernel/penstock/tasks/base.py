@@ -10,7 +10,7 @@ from penstock import errors
 from penstock.context import active_flow, context, within_blocks
 from penstock.tasks.operators import Operators
 from penstock.tasks.options import OPTION_NAMES, TaskOptions, make_options
-from penstock.tasks.signatures import Inputs, annotated_nout, call_signature, describe_inputs, describe_output
+from penstock.tasks.signatures import Inputs, annotated_nout, call_signature
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -126,9 +126,7 @@ class Task(Operators):
         *upstream_tasks* are waited for. Raises FlowError outside of a flow, TypeError for arguments that `run`
         does not take.
         """
-        graph = active_flow.get() if flow is None else within_blocks(flow)
-        if graph is None:
-            graph = _no_flow(self)
+        graph = where(self, flow)
         keys, values = self.signature.bind(args, kwargs)
         new = self.copy(**task_args) if task_args else self._duplicate()
         tags = graph._tags if flow is None else context.get("tags")  # noqa: SLF001 - the graph's own two halves
@@ -148,7 +146,9 @@ class Task(Operators):
         """Bind this task itself, not a copy, to the arguments, and return it."""
         graph = where(self, flow)
         keys, values = self.signature.bind(args, kwargs)
-        self._add_tags(context.get("tags", ()))
+        tags = graph._tags if flow is None else context.get("tags")  # noqa: SLF001 - the graph's own two halves
+        if tags:
+            self._add_tags(tags)
         graph._bind(self, keys, values, upstream_tasks, mapped)  # noqa: SLF001 - the graph's own two halves
         return self
 
@@ -195,11 +195,19 @@ class Task(Operators):
 
     def inputs(self) -> dict[str, dict[str, Any]]:
         """Return for each input its `type`, `default` and whether it is `required`, as `run` declares it."""
-        return describe_inputs(self.body())
+        return {
+            name: {
+                "type": Any if parameter.annotation is parameter.empty else parameter.annotation,
+                "default": None if parameter.default is parameter.empty else parameter.default,
+                "required": parameter.default is parameter.empty,
+            }
+            for name, parameter in inspect.signature(self.body()).parameters.items()
+        }
 
     def outputs(self) -> Any:
         """Return the type that `run` is annotated to return, or Any."""
-        return describe_output(self.body())
+        returned = inspect.signature(self.body()).return_annotation
+        return Any if returned is inspect.Signature.empty else returned
 
     def __getattr__(self, name: str) -> Any:
         """Return an option as if it were an attribute: `task.max_retries`; and for `help`, what a call takes."""
@@ -288,17 +296,16 @@ def task(
     return functools.partial(FunctionTask, **options) if fn is None else FunctionTask(fn, **options)
 
 
-def _no_flow(task: Task) -> Any:
-    message = (
-        f"{task!r} was called outside of a flow. Call it inside `with Flow(...):`, pass flow=, "
-        f"or run its function alone: {task.name}.run(...)"
-    )
-    raise errors.FlowError(message)
-
-
 def where(task: Task, flow: "Flow | None") -> Any:
     """Return *flow* or the active one, to which *task* is to be added; raises FlowError if there is neither."""
-    return (active_flow.get() or _no_flow(task)) if flow is None else within_blocks(flow)
+    graph = active_flow.get() if flow is None else within_blocks(flow)
+    if graph is None:
+        message = (
+            f"{task!r} was called outside of a flow. Call it inside `with Flow(...):`, pass flow=, "
+            f"or run its function alone: {task.name}.run(...)"
+        )
+        raise errors.FlowError(message)
+    return graph
 
 
 def _wary(construct: Callable[..., None]) -> Callable[..., None]:
