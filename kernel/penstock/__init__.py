@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from penstock.parameters import DateTimeParameter, Parameter
     from penstock.registration import get_backend
     from penstock.resources import resource_manager
+    from penstock.secrets import Secret
     from penstock.tasks import Task, as_task, pause_task, task
 
 _HOMES: Final[dict[str, str]] = {
@@ -44,13 +45,14 @@ _HOMES: Final[dict[str, str]] = {
     "parameters": "DateTimeParameter Parameter",
     "registration": "get_backend",
     "resources": "resource_manager",
+    "secrets": "Secret",
     "tasks": "Task as_task pause_task task",
 }
 _NAMES: Final[dict[str, str]] = {name: f"penstock.{home}" for home, names in _HOMES.items() for name in names.split()}
 
 __version__: Final = "0.1.0"
 __all__ = [
-    "DateTimeParameter", "Flow", "Parameter", "Task", "apply_map", "as_task", "backends",
+    "DateTimeParameter", "Flow", "Parameter", "Secret", "Task", "apply_map", "as_task", "backends",
     "cache_validators", "case", "context", "errors", "executors", "flatten", "get_backend", "hookimpl",
     "hookspec", "ifelse", "mapped", "merge", "pause_task", "resource_manager", "results", "run_configs",
     "schedulers", "schedules", "serializers", "signals", "states", "storage", "switch", "tags", "task",

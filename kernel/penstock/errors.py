@@ -49,6 +49,10 @@ class UnknownTaskError(FlowError, LookupError):
     """A task is named that the flow does not hold."""
 
 
+class SecretMissingError(PenstockError, LookupError):
+    """A secret is asked for that nobody here knows."""
+
+
 class TaskError(PenstockError, ValueError):
     """A task is defined with options or a signature that cannot work."""
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import structlog
 
-from penstock import settings
+from penstock import redaction, settings
 from penstock.context import context
 
 ROOT: Final = "penstock"
@@ -50,6 +50,15 @@ def spread_extra(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
     return event
 
 
+def hide_secrets(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Take the values of secrets out of a record and its exception; a structlog processor."""
+    if not redaction.active():
+        return event
+    event = structlog.processors.format_exc_info(logger, method, event)
+    event.update({key: redaction.hidden(value) for key, value in event.items() if not key.startswith("_")})
+    return event
+
+
 def configure(processors: Iterable[Callable[..., Any]] = (), *, force: bool = False) -> None:
     """Set up structlog, and a handler on standard error unless the program has handlers of its own.
 
@@ -74,6 +83,7 @@ def configure(processors: Iterable[Callable[..., Any]] = (), *, force: bool = Fa
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             add_run,
             *processors,
+            hide_secrets,
         ]
         structlog.configure(
             processors=[

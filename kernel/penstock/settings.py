@@ -20,6 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from penstock import errors
 
 _PREFIX: Final = "PENSTOCK_"
+_SECRETS: Final = "PENSTOCK_SECRETS__"  # read where they are asked for, and nowhere else
 _KINDS: Final = ("executor", "storage", "result", "backend")
 
 
@@ -156,7 +157,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield one nested mapping per variable; a name alone comes before its `__OPTION`s."""
-    for variable in sorted(name for name in environ if name.startswith(_PREFIX)):
+    for variable in sorted(name for name in environ if name.startswith(_PREFIX) and not name.startswith(_SECRETS)):
         path = variable.removeprefix(_PREFIX).lower().split("__")
         if path[0] not in Settings.model_fields:
             known = [f"{_PREFIX}{name.upper()}" for name in Settings.model_fields]

@@ -270,6 +270,18 @@ def test_penstock_propose_state() -> None:
     assert state.result[proposed].result == 9
 
 
+def test_penstock_secret() -> None:
+    class Safe:
+        @hookimpl
+        def penstock_secret(self, name: str) -> str | None:
+            return "from the safe" if name == "KEPT" else None
+
+    with observing(Safe()):
+        assert penstock.Secret("KEPT").get() == "from the safe"
+        assert not penstock.Secret("LOST").exists()
+    assert not penstock.Secret("KEPT").exists()
+
+
 def test_penstock_run_task() -> None:
     around: list[Any] = []
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from penstock import errors, signals
 from penstock.context import context
+from penstock.redaction import hidden
 from penstock.states import Failed, State
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def state_of(error: BaseException) -> State:
         raise error
     without_framework(error)
     message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return Failed(message, error, context={"exception": describe(error)})
+    return Failed(hidden(message), error, context={"exception": describe(error)})
 
 
 def without_framework(error: BaseException) -> None:
@@ -43,7 +44,7 @@ def describe(error: BaseException) -> dict[str, Any]:
         {"file": frame.f_code.co_filename, "line": line, "function": frame.f_code.co_name}
         for frame, line in traceback.walk_tb(error.__traceback__)
     ]
-    return {"type": type(error).__name__, "message": str(error), "frames": frames}
+    return {"type": type(error).__name__, "message": hidden(str(error)), "frames": frames}
 
 
 def unreadable(subject: str, error: BaseException) -> State:

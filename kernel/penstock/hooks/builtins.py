@@ -1,5 +1,7 @@
 """The kernel's own plugin: what it ships is offered through the same hooks as everybody's."""
 
+import contextlib
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,6 +32,19 @@ def penstock_register_serializer() -> Mapping[str, str]:
         "json": "penstock.serializers.standard:JSONSerializer",
         "pickle": "penstock.serializers.standard:PickleSerializer",
     }
+
+
+@hookimpl(trylast=True)
+def penstock_secret(name: str) -> str | None:
+    """Look into the environment, then into the folder `secrets` of the home folder."""
+    from penstock import settings
+
+    for variable in (f"PENSTOCK_SECRETS__{name}", name):
+        if variable in os.environ:
+            return os.environ[variable]
+    with contextlib.suppress(FileNotFoundError):
+        return (settings.get().home / "secrets" / name).read_text(encoding="utf-8").removesuffix("\n")
+    return None
 
 
 @hookimpl(trylast=True)

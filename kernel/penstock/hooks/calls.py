@@ -64,6 +64,12 @@ def show_progress(flow: "Flow") -> "AbstractContextManager[None]":
     return answer
 
 
+def secret(name: str) -> str | None:
+    """Return the first plugin's value of a secret, or None."""
+    answer: str | None = manager.registry().manager.hook.penstock_secret(name=name)
+    return answer
+
+
 def flow_run_observers() -> "list[FlowObserver]":
     """Return the guarded functions to tell about flow run states."""
     return _observers("penstock_flow_run_state", "run", "old", "new")

@@ -40,6 +40,10 @@ class Kind(BaseModel):
     """The name users find the class by: `"s3"`."""
     positional: ClassVar[tuple[str, ...]] = ()
     """The fields that may be given without their names, in order."""
+    any_url: ClassVar[str | None] = None
+    """The type that takes URLs of which no type has the scheme."""
+    takes_urls: ClassVar[bool] = True
+    """Whether a URL whose scheme is the type name means this class."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         """Validate the options; raises SettingsError naming the option that does not fit."""
@@ -73,7 +77,8 @@ class Kind(BaseModel):
         """Return an object of this kind for *value*.
 
         *value* is such an object, its spec, a mapping with a `type` (or a `url`) and options as a settings file
-        has it, a type name, or a URL whose scheme is a type name. *options* are added.
+        has it, a type name, or a URL whose scheme is a type name. A name or URL may be followed by layers:
+        `"s3://bucket/flows | zstd"`. *options* are added.
         """
         if isinstance(value, cls):
             return value if not options else type(value)(**{**value.model_dump(), **options})
@@ -81,12 +86,30 @@ class Kind(BaseModel):
             return cls.restore(value)
         if isinstance(value, Mapping) and set(value) <= {"type", "options", "distribution"} and "options" in value:
             return cls.restore(value)
-        given = {"url" if "://" in value else "type": value} if isinstance(value, str) else dict(value)
-        name = given.pop("type", None) or str(given.get("url", "")).partition("://")[0].partition("+")[0]
-        if not name:
+        given: dict[str, Any] = {**(_written(value) if isinstance(value, str) else dict(value)), **options}
+        if "type" in given:
+            typed: Self = lookup.find(cls.kind, given.pop("type"))(**given)
+            return typed
+        if "url" not in given:
             raise errors.SettingsError(f"{cls.kind} needs a type or a url; found {sorted(given) or 'nothing'}")
-        resolved: Self = lookup.find(cls.kind, name)(**{**given, **options})
+        found = cls._for_scheme(str(given["url"]).partition("://")[0].partition("+")[0])
+        resolved: Self = found.from_url(**given)
         return resolved
+
+    @classmethod
+    def _for_scheme(cls, scheme: str) -> Any:
+        try:
+            found = lookup.find(cls.kind, scheme)
+        except errors.UnknownTypeError:
+            if cls.any_url is None:
+                raise
+            return lookup.find(cls.kind, cls.any_url)
+        return found if found.takes_urls else lookup.find(cls.kind, cls.any_url or scheme)
+
+    @classmethod
+    def from_url(cls, url: str, **options: Any) -> Self:
+        """Return what *url* means; a class without an option `url` takes it apart."""
+        return cls(url=url, **options)
 
     @classmethod
     def configured(cls, default: Mapping[str, Any] | None = None, /, **options: Any) -> Self:
@@ -102,6 +125,12 @@ class Kind(BaseModel):
             named = [origin for option, origin in origins.items() if f'"{option}"' in str(error)]
             source = errors.listing(named or set(origins.values()), nothing="the defaults")
             raise errors.SettingsError(f"{error}   (from {source})") from error
+
+
+def _written(text: str) -> dict[str, Any]:
+    """Return the options that a type name or URL, and layers after it, stand for."""
+    place, *layers = (part.strip() for part in text.split("|"))
+    return {"url" if "://" in place else "type": place, **({"layers": layers} if layers else {})}
 
 
 def dump(value: Kind) -> dict[str, Any]:

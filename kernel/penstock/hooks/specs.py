@@ -134,6 +134,15 @@ def penstock_task_run_state(run: "TaskRun", old: "State", new: "State") -> None:
 
 
 @hookspec(firstresult=True)
+def penstock_secret(name: str) -> str | None:
+    """Return the value of the secret *name*, or None if you do not know it.
+
+    Asked where a task or a storage needs it. Who is not known to any plugin is looked for in the environment, then
+    in the folder `secrets` of penstock's home.
+    """
+
+
+@hookspec(firstresult=True)
 def penstock_run_task(run: "TaskRun", inputs: Mapping[str, Any], body: Callable[[], Any]) -> Any:
     """Wrap a task's body, in the worker that runs it: implement with `@hookimpl(wrapper=True)`.
 

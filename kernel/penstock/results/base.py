@@ -31,6 +31,7 @@ class Result(Kind, ABC):
     """
 
     kind: ClassVar[str] = "result"
+    any_url: ClassVar[str | None] = "fsspec"
 
     location: str | None = Field(
         default=None,

@@ -42,6 +42,7 @@ class MemoryResult(Result):
     """Results in this object's memory, gone with it: for tests and for sharing values within a process."""
 
     type: ClassVar[str] = "memory"
+    takes_urls: ClassVar[bool] = False  # memory:// is a file system of fsspec
 
     _contents: dict[str, bytes] = PrivateAttr(default_factory=dict)
 

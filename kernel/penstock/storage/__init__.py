@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from penstock.hooks import lookup
-from penstock.storage.base import Reference, Source, Storage
+from penstock.storage.base import Reference, Source, Storage, Stored
 from penstock.storage.scripts import load_flows
 
 if TYPE_CHECKING:
@@ -12,4 +12,4 @@ if TYPE_CHECKING:
 else:
     __getattr__, __dir__ = lookup.attach(__name__, "storage")
 
-__all__ = ["Reference", "Source", "Storage", "load_flows"]
+__all__ = ["Reference", "Source", "Storage", "Stored", "load_flows"]

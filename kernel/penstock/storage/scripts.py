@@ -34,18 +34,23 @@ _ENDING: Final = ".penstock"
 def load_flows(path: str | Path) -> "dict[str, Flow]":
     """Execute the script at *path* and return the flows it defines at module level, by name.
 
-    Modules beside the script can be imported, as if Python had run it. Raises FlowFileError if it cannot be read or
-    raises, or defines two flows of one name; an empty dictionary means that it defines none.
+    Modules beside the script can be imported, as if Python had run it, and relatively if it lies in a package.
+    Raises FlowFileError if it cannot be read or raises, or defines two flows of one name; an empty dictionary means
+    that it defines none.
     """
     path = Path(path)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise errors.FlowFileError(f"The flow file {path} cannot be read: {error.strerror or error}") from error
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    return _execute(content, str(path))
+    folder, parts = path.resolve().parent, list[str]()
+    places = [str(folder)]
+    while (folder / "__init__.py").is_file():
+        folder, parts = folder.parent, [folder.name, *parts]
+    for place in [str(folder), *places]:
+        if place not in sys.path:
+            sys.path.insert(0, place)
+    return _execute(content, str(path), ".".join(parts))
 
 
 def flow_from_script(name: str, content: bytes, location: str) -> "Flow":
@@ -68,11 +73,11 @@ def choose(flows: "dict[str, Flow]", name: str | None, location: str) -> "Flow":
     return flows[chosen]
 
 
-def _execute(content: bytes, location: str) -> "dict[str, Flow]":
+def _execute(content: bytes, location: str, package: str = "") -> "dict[str, Flow]":
     import cloudpickle
 
     module = types.ModuleType(_MODULE + sha256(content).hexdigest()[:16])
-    module.__file__ = location
+    module.__file__, module.__package__ = location, package
     made: list[Flow] = []
     sys.modules[module.__name__] = module
     try:

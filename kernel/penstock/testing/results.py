@@ -4,8 +4,9 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ClassVar, Final
+from typing import ClassVar, Final, TypeAlias
 
 import pytest
 
@@ -19,6 +20,8 @@ _TRAVERSALS: Final = [
     *["../x", "a/../../x", "..", "/etc/x", "a/\0x"],
     *["%2e%2e/x", "..%2fx", "%252e%252e/x", f"{_LOOK_ALIKE}/x"],
 ]
+Failing: TypeAlias = Callable[[Result, Exception, int], Result]
+"""Returns a result over the place of another, of which the n-th call to that place raises an exception."""
 
 
 class _Noted(JSONSerializer):
@@ -27,7 +30,7 @@ class _Noted(JSONSerializer):
 
 
 class ResultContract:
-    """Subclass it as `Test...`, give the fixture `result`, and adjust the attributes."""
+    """Subclass it as `Test...`, give the fixture `result`, and adjust the attributes and the fixture `failing`."""
 
     durable: ClassVar[bool] = True
     """Whether results outlive the process that wrote them."""
@@ -38,6 +41,11 @@ class ResultContract:
     def result(self) -> Result:
         """Return a result over an empty place."""
         raise NotImplementedError
+
+    @pytest.fixture
+    def failing(self) -> Failing | None:
+        """Return how to let calls to the place fail, or None if there are no calls that could."""
+        return None
 
     def test_what_was_written_is_read(self, result: Result) -> None:
         value = {"rows": list(range(1000)), "name": "grüße"}
@@ -107,6 +115,39 @@ class ResultContract:
             fixed.write(1, value=value)
         with pytest.raises(errors.ResultError, match="inside"):
             fixed.read(value)
+
+    @pytest.mark.parametrize(
+        "fault", [ConnectionResetError("reset"), TimeoutError("timed out"), RuntimeError("own")], ids=repr
+    )
+    def test_a_fault_while_writing_leaves_the_old_value_or_the_new(
+        self, result: Result, failing: Failing | None, fault: Exception
+    ) -> None:
+        if failing is None:
+            return
+        fixed = result.model_copy(update={"location": "x"})
+        where = fixed.write("old")
+        for call in range(1, 6):
+            try:
+                failing(fixed, fault, call).write("new")
+            except errors.ResultError as error:
+                told = str(error)
+                assert fixed.read(where.location) in ("old", "new"), told
+            else:
+                assert fixed.read(where.location) == "new"
+            fixed.write("old")
+        with pytest.raises(errors.ResultError, match=str(fault)):
+            failing(fixed, fault, 1).read(where)
+        with pytest.raises(errors.ResultError, match=str(fault)):
+            failing(fixed, fault, 1).exists()
+
+    @pytest.mark.parametrize("damage", [slice(0, -1), slice(0, 0), slice(1, None)], ids=["cut", "empty", "late"])
+    def test_a_short_read_is_caught(self, result: Result, monkeypatch: pytest.MonkeyPatch, damage: slice) -> None:
+        where = result.write("value")
+        content = result.get(where.location)
+        monkeypatch.setattr(type(result), "get", lambda *_: content[damage])
+        for location in (where, where.location):
+            with pytest.raises(errors.ResultCorruptError):
+                result.read(location)
 
     def test_every_flipped_bit_is_caught(self, result: Result) -> None:
         where = result.write({"a": list(range(50))})

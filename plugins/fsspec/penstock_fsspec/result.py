@@ -1,8 +1,7 @@
 """Results kept as files: on any file system, and on this machine's disks."""
 
 from abc import ABC
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,6 +9,7 @@ from pydantic import Field, field_validator
 
 from penstock import errors, settings
 from penstock.results import Result
+from penstock_fsspec import layers
 from penstock_fsspec.folders import OnFileSystem
 
 
@@ -21,34 +21,26 @@ class FileSystemResult(OnFileSystem, Result, ABC):
 
     def put(self, location: str, content: bytes) -> str:
         """Write a file, in place of the one that may be there, and return its address."""
-        with self._explained(location, "written"):
+        with self._explained(f"The result {location!r} cannot be written"):
             return self.folder().replace(location, content)
 
     def get(self, location: str) -> bytes:
         """Return what the file holds."""
         try:
-            with self._explained(location, "read"):
+            with self._explained(f"The result {location!r} cannot be read"):
                 return self.folder().read(location)
         except FileNotFoundError as error:
             raise errors.ResultMissingError(f"There is no result at {location!r} in {self.root}") from error
+        except layers.LayerError as error:
+            raise errors.ResultCorruptError(f"The result at {location!r} in {self.root} is damaged: {error}") from error
 
     def has(self, location: str) -> bool:
         """Return whether there is a file."""
-        with self._explained(location, "looked for"):
+        with self._explained(f"The result {location!r} cannot be looked for"):
             return self.folder().holds(location)
 
-    @contextmanager
-    def _explained(self, location: str, done: str) -> Iterator[None]:
-        """Turn what a file system raises into an error that names the place; a missing file passes."""
-        try:
-            yield
-        except FileNotFoundError:
-            raise
-        except ValueError as error:
-            raise errors.ResultError(f"A result cannot be {done}: {error}") from error
-        except Exception as error:  # the file system's client is other people's code
-            cause = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
-            raise errors.ResultError(f"The result {location!r} cannot be {done} in {self.root}: {cause}") from error
+    def _explained(self, subject: str) -> AbstractContextManager[None]:
+        return self.explained(subject, errors.ResultError, errors.ResultError)
 
 
 class FsspecResult(FileSystemResult):
@@ -73,6 +65,7 @@ class LocalResult(FileSystemResult):
     """Results in a folder on this machine, or on a disk that several machines share."""
 
     type: ClassVar[str] = "local"
+    takes_urls: ClassVar[bool] = False  # local:// is a file system of fsspec
     positional: ClassVar[tuple[str, ...]] = ("dir",)
 
     dir: Path | None = Field(default=None, description="folder of the results [<home>/results]")

@@ -1,0 +1,57 @@
+"""Credentials travel by name."""
+
+from typing import Any
+
+import pytest
+
+from penstock import Flow, Secret, errors
+from penstock.storage import Storage
+from penstock_fsspec import FsspecResult, FsspecStorage
+from penstock_fsspec.options import revealed
+
+
+def test_of_a_secret_only_the_name_travels(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"key": "AKIA", "password": Secret("PASSWORD"), "client_kwargs": {"list": [Secret("OTHER"), 1]}}
+    storage = FsspecStorage("memory://x", storage_options={name: options[name] for name in options if name != "key"})
+    spec = storage.spec()
+    assert spec.options["storage_options"] == {
+        "password": {"secret": "PASSWORD"},
+        "client_kwargs": {"list": [{"secret": "OTHER"}, 1]},
+    }
+    restored = Storage.restore(spec)
+    assert restored == storage
+    assert isinstance(restored, FsspecStorage)
+    monkeypatch.setenv("PASSWORD", "s3cr3t")
+    monkeypatch.setenv("OTHER", "another")
+    assert revealed(restored.storage_options) == {"password": "s3cr3t", "client_kwargs": {"list": ["another", 1]}}
+    assert restored.storage_options["password"] == Secret("PASSWORD")
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"password": "s3cr3t"}, "storage_options.password"),
+        ({"key": "s3cr3t"}, "storage_options.key"),
+        ({"client_kwargs": {"aws_secret_access_key": "s3cr3t"}}, "storage_options.client_kwargs.aws_secret_access_key"),
+        ({"AccountKey": "s3cr3t"}, "storage_options.AccountKey"),
+        ({"endpoint": "https://user:s3cr3t@host"}, "storage_options.endpoint"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_credential_that_would_travel_is_refused(options: dict[str, Any], named: str) -> None:
+    with Flow("kept") as flow:
+        pass
+    flow.storage = FsspecStorage("memory://x", storage_options=options)
+    with pytest.raises(errors.StorageError, match=rf'"{named}".* looks like a credential.*Secret\("') as caught:
+        flow.serialize()
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_a_password_in_a_url_is_refused() -> None:
+    with pytest.raises(errors.StorageError, match='"url" of the fsspec result looks like a credential'):
+        FsspecResult("sftp://user:s3cr3t@host/results").spec()
+
+
+def test_other_options_travel_as_they_are() -> None:
+    options = {"anon": True, "client_kwargs": {"region_name": "eu", "verify": False}, "keyword": "x", "port": 22}
+    assert FsspecStorage("memory://x", storage_options=options).spec().options["storage_options"] == options

@@ -1,0 +1,117 @@
+"""Secrets are asked for by name, where they are needed, and shown nowhere."""
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from penstock import Flow, Secret, context, errors, logs, redaction, task
+
+
+@pytest.fixture(autouse=True)
+def nothing_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_secret", set())
+
+
+def test_the_context_goes_over_the_environment_and_that_over_the_file(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = Secret("TOKEN")
+    assert not token.exists()
+    (home / "secrets").mkdir(parents=True)
+    (home / "secrets" / "TOKEN").write_text("from the file\n", encoding="utf-8")
+    assert token.get() == "from the file"
+    monkeypatch.setenv("TOKEN", "from the environment")
+    assert token.get() == "from the environment"
+    monkeypatch.setenv("PENSTOCK_SECRETS__TOKEN", "from a variable of penstock's own")
+    assert token.get() == "from a variable of penstock's own"
+    with context(secrets={"TOKEN": "from the context"}):
+        assert token.get() == "from the context"
+
+
+def test_a_missing_one_says_how_to_set_it() -> None:
+    with pytest.raises(
+        errors.SecretMissingError, match=r'no secret "TOKEN". Set PENSTOCK_SECRETS__TOKEN, or: penstock'
+    ):
+        Secret("TOKEN").get()
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a b", "a/b", ".hidden", "nul\0"])
+def test_a_name_that_could_lead_elsewhere_is_refused(name: str) -> None:
+    with pytest.raises(errors.SettingsError, match="is no name for a secret"):
+        Secret(name)
+
+
+def test_json_objects_and_arrays_are_read_and_all_else_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, value in {'{"a": [1]}': {"a": [1]}, "[1]": [1], "0123": "0123", "true": "true", "{x": "{x"}.items():
+        monkeypatch.setenv("TOKEN", text)
+        assert Secret("TOKEN").get() == value
+
+
+def test_its_value_does_not_become_part_of_a_flow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "s3cr3t")
+    with Flow("built"), pytest.raises(errors.FlowError, match=r"inside the block of .*call it in a task"):
+        Secret("TOKEN").get()
+
+
+def test_it_is_compared_by_name_and_shows_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "s3cr3t")
+    token = Secret("TOKEN")
+    token.get()
+    assert repr(token) == 'Secret("TOKEN")'
+    assert {token, Secret("TOKEN")} == {token}
+    assert token != Secret("OTHER")
+
+
+def test_a_task_has_the_secrets_of_its_run() -> None:
+    @task
+    def ask() -> str:
+        return str(Secret("TOKEN").get())[:2]
+
+    with Flow("asking") as flow:
+        asked = ask()
+    assert flow.run(context={"secrets": {"TOKEN": "s3cr3t"}}).result[asked].result == "s3"
+
+
+def test_what_was_asked_for_is_hidden_in_failures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "s3cr3t")
+
+    @task
+    def leak() -> None:
+        raise ValueError(f"401 for {Secret('TOKEN').get()}")
+
+    with Flow("leaking") as flow:
+        leaked = leak()
+    state = flow.run().result[leaked]
+    assert state.message == "ValueError: 401 for ***"
+    assert "s3cr3t" not in json.dumps(state.context)
+
+
+def test_what_was_asked_for_is_hidden_in_logs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    value = 'two\n"lines"'
+    monkeypatch.setenv("TOKEN", value)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    monkeypatch.setenv("PENSTOCK_LOGGING__FORMAT", "json")
+    logs.configure(force=True)
+    try:
+        Secret("TOKEN").get()
+        logger = logs.get_logger()
+        logger.warning("the token is %s", value, url=f"https://x:{value}@host", nested={"list": [value]})
+        logger.error("failed", exc_info=ValueError(value))
+        logging.getLogger("penstock.other").warning("plainly %s", value)
+    finally:
+        monkeypatch.undo()
+        logs.configure(force=True)
+    shown = capsys.readouterr().err
+    assert shown.count("***") >= 4
+    assert "two" not in shown
+
+
+def test_short_values_are_not_hidden_since_they_are_part_of_words() -> None:
+    redaction.hide("ab")
+    assert redaction.hidden("abc") == "abc"
+    redaction.hide({"user": "name", "keys": ["key-1", "key-2"]})
+    assert redaction.hidden(["the key-1", ("key-2", 3)]) == ["the ***", ("***", 3)]
