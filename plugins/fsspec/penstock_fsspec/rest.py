@@ -103,6 +103,22 @@ class _KeptAnswers:
 _kept: Final = _KeptAnswers(32 * MEBIBYTE)  # one for the process: ETags outlive the object that met them
 
 
+def plain_address(service: str, address: str) -> str:
+    """Return the address of *service* without a slash at its end.
+
+    Raises SettingsError, showing no password, if it is none of http or https, or has a password or a query.
+    """
+    try:
+        url = httpx2.URL(address)
+    except httpx2.InvalidURL as error:
+        raise errors.SettingsError(f"The address of {service} is no URL: {error}") from error
+    if url.userinfo:
+        raise errors.SettingsError(f"The address of {service} at {url.host} holds a password; give it as a secret")
+    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
+        raise errors.SettingsError(f"The address of {service} is like https://HOST/PATH; found {address!r}")
+    return address.rstrip("/")
+
+
 class RestClient:
     """Reads from *service*, whose API is at *address*. Threads may share it.
 
@@ -125,9 +141,9 @@ class RestClient:
     ) -> None:
         """Raise SettingsError for an address that is no plain http or https one, and for a token that cannot be one."""
         self.service = service
-        self.address = _checked(service, address)
+        self.address = plain_address(service, address)
         self.secret = secret
-        self._trusted = {_origin(httpx2.URL(_checked(service, one))) for one in (address, *trusted)}
+        self._trusted = {_origin(httpx2.URL(plain_address(service, one))) for one in (address, *trusted)}
         self._credentials = dict(credentials or {})
         if not all(value.isascii() and value.isprintable() for value in self._credentials.values()):
             raise errors.SettingsError(f'The secret "{secret}" holds no token of {service}: that is one line of ASCII')
@@ -275,19 +291,6 @@ class RestClient:
         for part in {part for value in self._credentials.values() for part in (value, value.split()[-1])}:
             words = words.replace(part, "***")
         return f'{answer.status} "{words[:_WORDS]}"' if words else f"{answer.status}"
-
-
-def _checked(service: str, address: str) -> str:
-    """Return an address without the slash at its end; raises SettingsError, which shows no password."""
-    try:
-        url = httpx2.URL(address)
-    except httpx2.InvalidURL as error:
-        raise errors.SettingsError(f"The address of {service} is no URL: {error}") from error
-    if url.userinfo:
-        raise errors.SettingsError(f"The address of {service} at {url.host} holds a password; give it as a secret")
-    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
-        raise errors.SettingsError(f"The address of {service} is like https://HOST/PATH; found {address!r}")
-    return address.rstrip("/")
 
 
 def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
