@@ -1,12 +1,10 @@
 """Flows in Bitbucket's repositories, in the cloud and on a server."""
 
-from collections.abc import Iterator
-
 import pytest
 from forges.bitbucket import BitbucketCloud, BitbucketServer
 from forges.contract import TOKEN
 from forges.repositories import Repository
-from forges.server import Forge
+from forges.server import Forge, Place
 from forges.storages import HostedStorageContract, Make, pinned, travelled
 
 import penstock_bitbucket
@@ -20,12 +18,11 @@ class TestBitbucketInTheCloud(HostedStorageContract):
     archives = "/get/"
 
     @pytest.fixture
-    def forge(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Forge]:
+    def forge(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> Forge:
         """Serve, as if it were the public one."""
-        with BitbucketCloud().serving() as serving:
-            monkeypatch.setattr(files, "PUBLIC", f"{serving.address}/2.0")
-            monkeypatch.setattr(files, "PUBLIC_WEB", serving.address)
-            yield serving
+        monkeypatch.setattr(files, "PUBLIC", f"{place.address}/2.0")
+        monkeypatch.setattr(files, "PUBLIC_WEB", place.address)
+        return place.serve(BitbucketCloud())
 
     @pytest.fixture
     def make(self, forge: Forge) -> Make:
@@ -50,9 +47,8 @@ class TestBitbucketOnAServer(HostedStorageContract):
     archives = "/archive"
 
     @pytest.fixture
-    def forge(self) -> Iterator[Forge]:
-        with BitbucketServer().serving() as serving:
-            yield serving
+    def forge(self, place: Place) -> Forge:
+        return place.serve(BitbucketServer())
 
     @pytest.fixture
     def make(self, forge: Forge) -> Make:

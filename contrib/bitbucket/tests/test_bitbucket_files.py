@@ -1,13 +1,12 @@
 """Bitbucket's repositories as file systems, in the cloud and on a server."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from forges.bitbucket import BitbucketCloud, BitbucketServer
 from forges.contract import README, TOKEN, CommitFileSystemContract, Open
 from forges.repositories import Repository
-from forges.server import Forge
+from forges.server import Forge, Place
 
 from penstock import errors
 from penstock_bitbucket.files import BitbucketCloudFileSystem, BitbucketServerFileSystem
@@ -19,9 +18,8 @@ class TestBitbucketCloudFileSystem(CommitFileSystemContract):
     secret = "BITBUCKET_ACCESS_TOKEN"  # noqa: S105 - its name
 
     @pytest.fixture
-    def forge(self) -> Iterator[Forge]:
-        with BitbucketCloud().serving() as serving:
-            yield serving
+    def forge(self, place: Place) -> Forge:
+        return place.serve(BitbucketCloud())
 
     @pytest.fixture
     def open_files(self, forge: Forge) -> Open:
@@ -56,9 +54,8 @@ class TestBitbucketServerFileSystem(CommitFileSystemContract):
     hides = False
 
     @pytest.fixture
-    def forge(self) -> Iterator[Forge]:
-        with BitbucketServer().serving() as serving:
-            yield serving
+    def forge(self, place: Place) -> Forge:
+        return place.serve(BitbucketServer())
 
     @pytest.fixture
     def open_files(self, forge: Forge) -> Open:

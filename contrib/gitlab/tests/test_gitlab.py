@@ -1,10 +1,8 @@
 """Flows in GitLab's projects."""
 
-from collections.abc import Iterator
-
 import pytest
 from forges.gitlab import GitLabForge
-from forges.server import Forge
+from forges.server import Forge, Place
 from forges.storages import HostedStorageContract, Make
 
 import penstock_gitlab
@@ -19,9 +17,8 @@ class TestGitLab(HostedStorageContract):
     archives = "/archive.tar.gz"
 
     @pytest.fixture
-    def forge(self) -> Iterator[Forge]:
-        with GitLabForge().serving() as serving:
-            yield serving
+    def forge(self, place: Place) -> Forge:
+        return place.serve(GitLabForge())
 
     @pytest.fixture
     def make(self, forge: Forge) -> Make:

@@ -1,13 +1,11 @@
 """GitLab's projects as file systems."""
 
-from collections.abc import Iterator
-
 import pytest
 from forges import server
 from forges.contract import README, CommitFileSystemContract, Open
 from forges.gitlab import GitLabForge
 from forges.repositories import Repository
-from forges.server import Forge
+from forges.server import Forge, Place
 
 from penstock import errors
 from penstock_fsspec.rest import ServiceError
@@ -21,9 +19,8 @@ class TestGitLabFileSystem(CommitFileSystemContract):
     has_sizes = False
 
     @pytest.fixture
-    def forge(self) -> Iterator[Forge]:
-        with GitLabForge().serving() as serving:
-            yield serving
+    def forge(self, place: Place) -> Forge:
+        return place.serve(GitLabForge())
 
     @pytest.fixture
     def open_files(self, forge: Forge) -> Open:

@@ -5,6 +5,7 @@ It stands on httpx2 and stamina, which come with the extra `penstock-fsspec[rest
 
 import json
 import re
+import ssl
 import threading
 import weakref
 from collections import OrderedDict
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cache
 from hashlib import sha256
 from typing import Final, TypeVar
 
@@ -149,7 +151,7 @@ class RestClient:
             raise errors.SettingsError(f'The secret "{secret}" holds no token of {service}: that is one line of ASCII')
         self._headers = {"User-Agent": "penstock", **(headers or {})}
         self._patience = patience
-        self._client = httpx2.Client(timeout=_SILENCE)
+        self._client = httpx2.Client(timeout=_SILENCE, verify=_certificates())
         weakref.finalize(self, self._client.close)
 
     @property
@@ -291,6 +293,12 @@ class RestClient:
         for part in {part for value in self._credentials.values() for part in (value, value.split()[-1])}:
             words = words.replace(part, "***")
         return f'{answer.status} "{words[:_WORDS]}"' if words else f"{answer.status}"
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Return what the machine trusts; reading that takes longer than most requests."""
+    return httpx2.create_ssl_context()
 
 
 def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:

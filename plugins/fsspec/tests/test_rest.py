@@ -9,7 +9,7 @@ from email.utils import format_datetime
 import pytest
 import stamina
 from forges import server
-from forges.server import Forge
+from forges.server import Forge, Place, running
 from httpx2 import Headers
 from pydantic import TypeAdapter
 from starlette.requests import Request
@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 
 from penstock import clock, errors
 from penstock.testing.clocks import VirtualClock
+from penstock_fsspec import rest
 from penstock_fsspec.rest import (
     AbsentError,
     AccessError,
@@ -61,11 +62,18 @@ def time() -> Iterator[VirtualClock]:
         yield virtual
 
 
+@pytest.fixture(scope="module")
+def place() -> Iterator[Place]:
+    with running() as place:
+        yield place
+
+
 @pytest.fixture
-def numbers() -> Iterator[Numbers]:
-    with Numbers().serving() as serving:
-        serving.tokens.add("known")
-        yield serving
+def numbers(place: Place, monkeypatch: pytest.MonkeyPatch) -> Numbers:
+    monkeypatch.setattr(rest, "_kept", _KeptAnswers(1 << 20))
+    serving = place.serve(Numbers())
+    serving.tokens.add("known")
+    return serving
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
 """Flows in GitHub's repositories."""
 
-from collections.abc import Iterator
-
 import pytest
 from forges.github import GitHubForge
+from forges.server import Place
 from forges.storages import HostedStorageContract, Make
 
 import penstock_github
@@ -17,9 +16,8 @@ class TestGitHub(HostedStorageContract):
     archives = "/tarball/"
 
     @pytest.fixture
-    def forge(self) -> Iterator[GitHubForge]:
-        with GitHubForge().serving() as serving:
-            yield serving
+    def forge(self, place: Place) -> GitHubForge:
+        return place.serve(GitHubForge())
 
     @pytest.fixture
     def make(self, forge: GitHubForge) -> Make:

@@ -7,6 +7,7 @@ from forges import server
 from forges.contract import FILES, README, TOKEN, CommitFileSystemContract, Open
 from forges.github import Codeload, GitHubForge
 from forges.repositories import Repository
+from forges.server import Place
 
 from penstock import errors
 from penstock_fsspec.rest import ServiceError
@@ -24,9 +25,8 @@ class TestGitHubFileSystem(CommitFileSystemContract):
     secret = "GITHUB_ACCESS_TOKEN"  # noqa: S105 - its name
 
     @pytest.fixture
-    def forge(self) -> Iterator[GitHubForge]:
-        with GitHubForge().serving() as serving:
-            yield serving
+    def forge(self, place: Place) -> GitHubForge:
+        return place.serve(GitHubForge())
 
     @pytest.fixture
     def open_files(self, forge: GitHubForge) -> Open:

@@ -14,9 +14,10 @@ import stamina
 
 from forges import server
 from forges.repositories import Content, Link, Repository, Submodule
-from forges.server import Forge
+from forges.server import Forge, Place, running
 from penstock import clock, errors
 from penstock.testing.clocks import VirtualClock
+from penstock_fsspec import rest
 from penstock_fsspec.commits import (
     CommitFileSystem,
     PathMissingError,
@@ -70,14 +71,22 @@ class CommitFileSystemContract:
     """Whether a private repository is, without a token, as if it were not there."""
 
     @pytest.fixture(autouse=True)
-    def hasty(self) -> Iterator[None]:
-        """Repeat what failed at once."""
+    def hasty(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        """Repeat what failed at once, and know no answer from before."""
+        monkeypatch.setattr(rest, "_kept", rest._KeptAnswers(1 << 20))
         with stamina.set_testing(True, attempts=3):
             yield
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls) -> Iterator[Place]:
+        """Return where to serve."""
+        with running() as place:
+            yield place
+
     @pytest.fixture
-    def forge(self) -> Iterator[Forge]:
-        """Return a server that serves."""
+    def forge(self, place: Place) -> Forge:
+        """Return the host, which serves there."""
         raise NotImplementedError
 
     @pytest.fixture

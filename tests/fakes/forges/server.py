@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 from urllib.parse import unquote
 
 import uvicorn
@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from forges.repositories import Repository
 
 Reply = Callable[[Request], Response]
+Served = TypeVar("Served", bound="Forge")
 
 
 @dataclass(frozen=True)
@@ -151,18 +152,42 @@ class Forge:
     @contextmanager
     def serving(self) -> Iterator[Self]:
         """Serve on a free port of this machine."""
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            options: dict[str, Any] = {"lifespan": "off", "ws": "none", "log_config": None, "log_level": "critical"}
-            options["date_header"] = False  # a test may have set one
-            server = uvicorn.Server(uvicorn.Config(self, **options))
-            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-            thread.start()
-            try:
-                yield self
-            finally:
-                server.should_exit = True
-                thread.join()
+        with running() as place:
+            yield place.serve(self)
+
+
+class Place:
+    """A port of this machine, where one host after another serves: a server takes longer to stop than a test."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._forge: Forge
+
+    def serve(self, forge: Served) -> Served:
+        """Let a host serve here, in place of the one before."""
+        forge.address = self.address
+        self._forge = forge
+        return forge
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._forge(scope, receive, send)
+
+
+@contextmanager
+def running() -> Iterator[Place]:
+    """Run a server as long as the block lasts."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        place = Place(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        options: dict[str, Any] = {"lifespan": "off", "ws": "none", "log_config": None, "log_level": "critical"}
+        options["date_header"] = False  # a test may have set one
+        server = uvicorn.Server(uvicorn.Config(place, **options))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        try:
+            yield place
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 def _with_etag(response: Response, request: Request) -> Response:

@@ -12,10 +12,11 @@ import stamina
 from forges import server
 from forges.contract import TOKEN
 from forges.repositories import Repository, packed
-from forges.server import Forge
+from forges.server import Forge, Place, running
 from penstock import Flow, context, errors
 from penstock.storage import Storage
 from penstock.testing.storages import ReadOnlyStorageContract
+from penstock_fsspec import rest
 from penstock_fsspec.commits import RefMissingError, RepositoryMissingError
 from penstock_fsspec.rest import RateLimitError, ServiceError
 
@@ -62,14 +63,22 @@ class HostedStorageContract(ReadOnlyStorageContract):
 
     @pytest.fixture(autouse=True)
     def hasty(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        """Repeat what failed at once, and know no token."""
+        """Repeat what failed at once, and know no token and no answer from before."""
+        monkeypatch.setattr(rest, "_kept", rest._KeptAnswers(1 << 20))
         monkeypatch.delenv(self.secret, raising=False)
         with stamina.set_testing(True, attempts=3):
             yield
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls) -> Iterator[Place]:
+        """Return where to serve."""
+        with running() as place:
+            yield place
+
     @pytest.fixture
-    def forge(self) -> Iterator[Forge]:
-        """Return a server that serves."""
+    def forge(self, place: Place) -> Forge:
+        """Return the host, which serves there."""
         raise NotImplementedError
 
     @pytest.fixture
