@@ -11,7 +11,7 @@ from penstock import Flow, Secret, context, errors, logs, redaction, task
 
 @pytest.fixture(autouse=True)
 def nothing_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redaction, "_secret", set())
+    monkeypatch.setattr(redaction, "_secrets", ())
 
 
 def test_the_context_goes_over_the_environment_and_that_over_the_file(
@@ -47,6 +47,13 @@ def test_json_objects_and_arrays_are_read_and_all_else_is_text(monkeypatch: pyte
     for text, value in {'{"a": [1]}': {"a": [1]}, "[1]": [1], "0123": "0123", "true": "true", "{x": "{x"}.items():
         monkeypatch.setenv("TOKEN", text)
         assert Secret("TOKEN").get() == value
+
+
+def test_what_is_in_a_json_object_is_hidden_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    login = {"user": "admin", "password": "s3cr3t"}
+    monkeypatch.setenv("LOGIN", json.dumps(login))
+    assert Secret("LOGIN").get() == login
+    assert redaction.hidden("https://admin:s3cr3t@host") == "https://***:***@host"
 
 
 def test_its_value_does_not_become_part_of_a_flow(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,13 @@ def test_a_kind_is_set_by_name_with_options_beside_it(tmp_path: Path) -> None:
 
 def test_a_kind_is_set_by_url(tmp_path: Path) -> None:
     assert load(tmp_path, PENSTOCK_BACKEND="sqlite:///x.db").settings.backend == {"url": "sqlite:///x.db"}
+    written = "memory://results | zstd:5 | fernet:KEY"
+    expected = {"url": "memory://results", "layers": ["zstd:5", "fernet:KEY"]}
+    assert load(tmp_path, PENSTOCK_RESULT=written).settings.result == expected
+
+
+def test_secrets_are_no_settings(tmp_path: Path) -> None:
+    assert load(tmp_path, PENSTOCK_SECRETS__NAME="x").settings == load(tmp_path).settings
 
 
 @pytest.mark.parametrize(

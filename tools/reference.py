@@ -16,8 +16,12 @@ import click
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from penstock.hooks import specs
+from penstock.errors import PluginMissingError
+from penstock.hooks import lookup, specs
+from penstock.hooks.kinds import Kind
+from penstock.results import Result
 from penstock.settings import Settings
+from penstock.storage import Storage
 
 FOLDER: Final = Path(__file__).parents[1] / "docs" / "reference"
 _SECTION: Final = re.compile(r"^# (.+)$")
@@ -29,6 +33,10 @@ _SETTINGS_NOTE: Final = """
 `penstock config show` prints each value with where it came from. Unknown names are errors that name the nearest known
 one. `executor`, `storage`, `result` and `backend` take a type name or a URL, and the options of that class beside it:
 `PENSTOCK_EXECUTOR=processes PENSTOCK_EXECUTOR__MAX_WORKERS=4`.
+"""
+_STORAGES_NOTE: Final = """
+`flow.storage` and `flow.result` take such an object, its type name, or a URL: `"s3://bucket/flows"`. What of
+Prefect 1's storages is kept, and what is different, is said [on a page of its own](classic-semantics.md).
 """
 _COMMANDS_NOTE: Final = """
 What `--help` says. Exit codes: 0 well, 1 the run failed or the answer is no, 2 bad usage or bad input, 3 backend or
@@ -99,7 +107,43 @@ def _table(model: type[BaseModel], path: str, prefix: str) -> str:
 
 def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True, validated_data={})
-    return "" if value in (None, [], {}) else f"`{value}`"
+    if isinstance(value, Kind):
+        return f"`{value.type}`"
+    return f"`{value}`" if value or value in (0, False) else ""
+
+
+def storages() -> str:
+    """Return the page about storages and results: what each takes, in the words of its fields."""
+    page = ["# Storages and results", _STORAGES_NOTE]
+    for kind in (Storage, Result):
+        page += [f"## Every {kind.kind}", inspect.getdoc(kind) or "", _options(kind, set())]
+    for distribution, offers in lookup.catalogue().items():
+        names = [(kind, name) for kind in (Storage, Result) for name in offers.get(kind.kind, "").split()]
+        found = [(kind, _offered(kind, name)) for kind, name in names if name[0].isupper()]
+        for kind, one in [(kind, one) for kind, one in found if one is not None]:
+            types = [
+                name for known, name in names if known is kind and name[0].islower() and _offered(kind, name) is one
+            ]
+            where = f"Type {', '.join(f'`{name}`' for name in types)}, of the plugin `{distribution}`."
+            page += [f"## {one.__name__}", where, inspect.getdoc(one) or "", _options(one, set(kind.model_fields))]
+    return _joined(page)
+
+
+def _offered(kind: type[Kind], name: str) -> type[Kind] | None:
+    try:
+        found: type[Kind] = lookup.find(kind.kind, name)
+    except PluginMissingError:  # of the catalogue, and not written yet
+        return None
+    return found
+
+
+def _options(kind: type[Kind], known: set[str]) -> str:
+    lines = ["| option | default | |", "|---|---|---|"]
+    for name, field in kind.model_fields.items():
+        if name not in known and name != "references":
+            default = "required" if field.is_required() else _default(field)
+            lines.append(f"| `{name}` | {default} | {field.description or ''} |")
+    return "\n".join(lines) if lines[2:] else ""
 
 
 def commands() -> str:
@@ -135,7 +179,12 @@ def _joined(parts: list[str]) -> str:
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
 
 
-PAGES: Final[dict[str, Callable[[], str]]] = {"hooks.md": hooks, "settings.md": settings, "commands.md": commands}
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    "hooks.md": hooks,
+    "settings.md": settings,
+    "commands.md": commands,
+    "storages.md": storages,
+}
 
 
 def main() -> None:

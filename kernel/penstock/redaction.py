@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 _SHORTEST: Final = 4  # characters; shorter texts are part of too many words
-_secret: Final[set[str]] = set()
+_secrets: tuple[str, ...] = ()  # the longest first; replaced and not changed, as threads read it
 
 
 def hide(value: Any) -> None:
     """Have the texts in *value* hidden from now on, as they are and as JSON and `repr` write them."""
+    global _secrets  # noqa: PLW0603 - one for the process, as its log is
     if isinstance(value, str) and len(value) >= _SHORTEST:
-        _secret.update({value, json.dumps(value)[1:-1], repr(value)[1:-1]})
+        known = {*_secrets, value, json.dumps(value)[1:-1], repr(value)[1:-1]}
+        _secrets = tuple(sorted(known, key=len, reverse=True))
     elif isinstance(value, Mapping | list | tuple):
         for inner in value.values() if isinstance(value, Mapping) else value:
             hide(inner)
@@ -19,15 +21,15 @@ def hide(value: Any) -> None:
 
 def active() -> bool:
     """Return whether there is anything to hide."""
-    return bool(_secret)
+    return bool(_secrets)
 
 
 def hidden(value: Any) -> Any:
     """Return *value* with `***` for every secret in its texts."""
-    if not _secret:
+    if not _secrets:
         return value
     if isinstance(value, str):
-        for secret in sorted(_secret, key=len, reverse=True):
+        for secret in _secrets:
             value = value.replace(secret, "***")
         return value
     if isinstance(value, Mapping):

@@ -41,8 +41,9 @@ class Secret:
         if value is None:
             hint = f"Set PENSTOCK_SECRETS__{self.name}, or: penstock secrets set {self.name}"
             raise errors.SecretMissingError(f'There is no secret "{self.name}". {hint}')
-        hide(value)
-        return _decoded(value)
+        decoded = _decoded(value)
+        hide([value, decoded])
+        return decoded
 
     def exists(self) -> bool:
         """Return whether somebody knows it."""

@@ -28,15 +28,17 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-def _kind(value: object) -> object:
-    if isinstance(value, str):
-        return {"url": value} if "://" in value else {"type": value}
-    return value
+def kind_options(value: object) -> object:
+    """Return the options that a type name or a URL stands for, with the layers that may follow it after bars."""
+    if not isinstance(value, str):
+        return value
+    place, *layers = (part.strip() for part in value.split("|"))
+    return {"url" if "://" in place else "type": place, **({"layers": layers} if layers else {})}
 
 
 Names = Annotated[list[str], BeforeValidator(_split)]
 """A list; in the environment, names separated by commas."""
-KindOptions = Annotated[dict[str, Any], BeforeValidator(_kind)]
+KindOptions = Annotated[dict[str, Any], BeforeValidator(kind_options)]
 """A type name or a URL, or a table with `type` or `url` and the options of that class."""
 
 
@@ -181,7 +183,7 @@ def _merge(into: dict[str, Any], values: Mapping[str, Any], source: str, origins
     for name, value in values.items():
         dotted = f"{path}{name}"
         if not path and name in _KINDS:
-            _merge_kind(into, name, _kind(value), source, origins)
+            _merge_kind(into, name, kind_options(value), source, origins)
         elif isinstance(value, Mapping) and isinstance(into.setdefault(name, {}), dict):
             _merge(into[name], value, source, origins, f"{dotted}.")
         else:

@@ -21,7 +21,7 @@ def reference() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["hooks.md", "settings.md", "commands.md"])
+@pytest.mark.parametrize("page", ["hooks.md", "settings.md", "commands.md", "storages.md"])
 def test_a_generated_page_is_current(page: str, reference: ModuleType) -> None:
     written = (ROOT / "docs/reference" / page).read_text(encoding="utf-8")
     assert written == reference.PAGES[page](), "run: .venv/bin/python tools/reference.py"

@@ -28,11 +28,9 @@ def log_processors() -> list[Callable[..., Any]]:
 
 def draw_flow(flow: "Flow", flow_state: "State | None", *, horizontal: bool) -> "Graph":
     """Return the first plugin's picture of *flow*; raises PluginMissingError saying what to install."""
-    hook = manager.registry().manager.hook.penstock_draw_flow
-    answer: Graph | None = hook(flow=flow, flow_state=flow_state, horizontal=horizontal)
-    if answer is None:
-        raise lookup.missing("Drawing a flow needs", "penstock-viz")
-    return answer
+    asked = {"flow": flow, "flow_state": flow_state, "horizontal": horizontal}
+    graph: Graph = _first("draw_flow", "Drawing a flow needs", "penstock-viz", **asked)
+    return graph
 
 
 def render_html(subject: "State | Flow") -> str | None:
@@ -49,18 +47,22 @@ def flow_registered(spec: "FlowSpec", project: str, version: int) -> None:
 
 def diagnose(flow: "Flow", *, include_secret_names: bool) -> str:
     """Return the first plugin's diagnostics of *flow*; raises PluginMissingError saying what to install."""
-    hook = manager.registry().manager.hook.penstock_diagnose
-    answer: str | None = hook(flow=flow, include_secret_names=include_secret_names)
-    if answer is None:
-        raise lookup.missing("Diagnostics need", "penstock-cli")
-    return answer
+    asked = {"flow": flow, "include_secret_names": include_secret_names}
+    return str(_first("diagnose", "Diagnostics need", "penstock-cli", **asked))
 
 
 def show_progress(flow: "Flow") -> "AbstractContextManager[None]":
     """Return the first plugin's view of a run of *flow*; raises PluginMissingError saying what to install."""
-    answer: AbstractContextManager[None] | None = manager.registry().manager.hook.penstock_show_progress(flow=flow)
+    view: AbstractContextManager[None] = _first(
+        "show_progress", "Showing the progress of a run needs", "penstock-cli", flow=flow
+    )
+    return view
+
+
+def _first(hook: str, need: str, distribution: str, **asked: Any) -> Any:
+    answer = getattr(manager.registry().manager.hook, f"penstock_{hook}")(**asked)
     if answer is None:
-        raise lookup.missing("Showing the progress of a run needs", "penstock-cli")
+        raise lookup.missing(need, distribution)
     return answer
 
 

@@ -86,7 +86,8 @@ class Kind(BaseModel):
             return cls.restore(value)
         if isinstance(value, Mapping) and set(value) <= {"type", "options", "distribution"} and "options" in value:
             return cls.restore(value)
-        given: dict[str, Any] = {**(_written(value) if isinstance(value, str) else dict(value)), **options}
+        given: Any = settings.kind_options(value)
+        given = {**given, **options}
         if "type" in given:
             typed: Self = lookup.find(cls.kind, given.pop("type"))(**given)
             return typed
@@ -125,12 +126,6 @@ class Kind(BaseModel):
             named = [origin for option, origin in origins.items() if f'"{option}"' in str(error)]
             source = errors.listing(named or set(origins.values()), nothing="the defaults")
             raise errors.SettingsError(f"{error}   (from {source})") from error
-
-
-def _written(text: str) -> dict[str, Any]:
-    """Return the options that a type name or URL, and layers after it, stand for."""
-    place, *layers = (part.strip() for part in text.split("|"))
-    return {"url" if "://" in place else "type": place, **({"layers": layers} if layers else {})}
 
 
 def dump(value: Kind) -> dict[str, Any]:

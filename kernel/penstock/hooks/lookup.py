@@ -1,11 +1,14 @@
 """From names to classes: what `from penstock.storage import S3` and `type = "s3"` find.
 
-The registry knows what the installed plugins offer; the catalogue knows what penstock's own plugins offer,
-so that a missing one can be named.
+The registry knows what the installed plugins offer; the catalogue, `catalogue.toml`, knows what penstock's own
+plugins offer, so that a missing one can be named.
 """
 
 import sys
+import tomllib
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from penstock import errors
@@ -13,32 +16,6 @@ from penstock import errors
 _PLURAL: Final = ("result", "serializer", "executor", "schedule", "scheduler", "run_config", "backend")
 FACADES: Final[dict[str, str]] = {"storage": "storage", **{kind: f"{kind}s" for kind in _PLURAL}}
 """Each kind with the facade module its classes are imported from."""
-
-CATALOGUE: Final[dict[str, dict[str, str]]] = {
-    "penstock-fsspec": {
-        "storage": "Local local FsspecStorage fsspec",
-        "result": "LocalResult local FsspecResult fsspec",
-    },
-    "penstock-s3": {"storage": "S3 s3", "result": "S3Result s3"},
-    "penstock-github": {"storage": "GitHub github"},
-    "penstock-executors": {"executor": "ThreadExecutor threads ProcessExecutor processes"},
-    "penstock-schedulers": {
-        "schedule": "IntervalSchedule interval CronSchedule cron",
-        "scheduler": "LocalScheduler local BackendScheduler backend",
-    },
-    "penstock-backend": {"backend": "SQLBackend sql sqlite"},
-    "penstock-client": {"backend": "HTTPBackend http https"},
-    "penstock-agent": {"run_config": "LocalRun local"},
-    "penstock-dask": {"executor": "DaskExecutor dask LocalDaskExecutor local-dask"},
-    "penstock-ray": {"executor": "RayExecutor ray"},
-    "penstock-docker": {"storage": "Docker docker", "run_config": "DockerRun docker"},
-    "penstock-bitbucket": {"storage": "Bitbucket bitbucket"},
-    "penstock-gitlab": {"storage": "GitLab gitlab"},
-    "penstock-formats": {"serializer": "ArrowSerializer arrow MsgspecSerializer msgspec PandasSerializer pandas"},
-    "penstock-gcs": {"storage": "GCS gcs", "result": "GCSResult gcs"},
-    "penstock-azure": {"storage": "Azure azure", "result": "AzureResult azure"},
-}
-"""What comes with which distribution of the project: class names and type names by kind."""
 
 
 def find(kind: str, name: str, distribution: str | None = None) -> Any:
@@ -79,7 +56,13 @@ def missing(what: str, distribution: str) -> errors.PluginMissingError:
 
 def catalogued(kind: str, name: str) -> str | None:
     """Return the distribution of the project that offers *name*, or None."""
-    return next((d for d, offers in CATALOGUE.items() if name in offers.get(kind, "").split()), None)
+    return next((d for d, offers in catalogue().items() if name in offers.get(kind, "").split()), None)
+
+
+@cache
+def catalogue() -> dict[str, dict[str, str]]:
+    """Return what comes with which distribution of the project: class names and type names by kind."""
+    return tomllib.loads(Path(__file__).with_name("catalogue.toml").read_text(encoding="utf-8"))
 
 
 def distribution_of(kind: str, name: str) -> str | None:

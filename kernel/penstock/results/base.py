@@ -37,7 +37,9 @@ class Result(Kind, ABC):
         default=None,
         description="template of the address: `{flow_name}/{task_name}.pkl`; filled from context and inputs",
     )
-    serializer: SerializerField = Field(default_factory=PickleSerializer, validate_default=True)
+    serializer: SerializerField = Field(
+        default_factory=PickleSerializer, validate_default=True, description="the form in which a value is kept"
+    )
 
     @abstractmethod
     def put(self, location: str, content: bytes) -> str:

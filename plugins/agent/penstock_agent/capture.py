@@ -1,4 +1,4 @@
-"""From log records to the lines that a backend keeps: text, never a line of source."""
+"""From log records to the lines that a backend keeps: text, never a line of source, never a secret."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from penstock.context import context
 from penstock.engine.failures import describe
+from penstock.redaction import hidden
 
 LINE_CHARACTERS: Final = 250_000
 """How long a line may be: 1 MB in any encoding."""
@@ -62,7 +63,7 @@ def text_of(record: logging.LogRecord) -> str:
     more = [f"{key}={value}" for key, value in event.items() if key not in _OWN_KEYS and not key.startswith("_")]
     error = _exception(event.get("exc_info") or record.exc_info)
     trace = [_trace(error)] if error is not None else []
-    return cut("\n".join([" ".join([text, *more]), *trace]), LINE_CHARACTERS)
+    return cut(hidden("\n".join([" ".join([text, *more]), *trace])), LINE_CHARACTERS)
 
 
 def cut(text: str, characters: int) -> str:

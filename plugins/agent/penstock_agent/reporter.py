@@ -12,6 +12,7 @@ import stamina
 from penstock import clock, errors
 from penstock.backends.models import Log, StateReport
 from penstock.hooks.markers import hookimpl
+from penstock.redaction import hidden
 from penstock.states import State
 from penstock_agent.capture import Line, cut
 
@@ -177,14 +178,14 @@ class Reporter:
 
 
 def metadata(state: State) -> dict[str, Any]:
-    """Return what a backend may know of *state*: no value, and of an exception type, message and frames."""
+    """Return what a backend may know of *state*: no value, no secret, and of an exception type, message and frames."""
     data = state.serialize()
     if data["message"] is not None:
         data["message"] = cut(str(data["message"]), _MESSAGE_CHARACTERS)
     exception = (state.context or {}).get("exception")
     if exception is not None:
         data["exception"] = {**exception, "message": cut(exception["message"], _MESSAGE_CHARACTERS)}
-    return data
+    return dict(hidden(data))
 
 
 def _report(noted: Report) -> StateReport:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
-from penstock import errors, logs, settings, states
+from penstock import Secret, errors, logs, settings, states
 from penstock.backends import Backend
 from penstock.engine.failures import describe
 from penstock.hooks import manager
@@ -52,7 +52,11 @@ def _run_flow(job: "Job") -> states.State:
         return restore(spec).run(
             claimed.parameters,
             executor=_executor(job, spec),
-            context={"scheduled_start_time": claimed.scheduled_time, "project_name": claimed.project},
+            context={
+                "scheduled_start_time": claimed.scheduled_time,
+                "project_name": claimed.project,
+                "secrets": _secrets(spec),
+            },
             run_id=claimed.id,
             run_name=claimed.name,
             attempt=claimed.attempt,
@@ -80,6 +84,12 @@ def restore(spec: FlowSpec) -> "Flow":
     if flow.result is None and spec.result is not None:
         flow.result = Result.restore(spec.result)
     return flow
+
+
+def _secrets(spec: FlowSpec) -> dict[str, Any]:
+    """Return the secrets that the flow's storage names; raises SecretMissingError."""
+    names = spec.storage.options.get("secrets", []) if spec.storage is not None else []
+    return {name: Secret(name).get() for name in names}
 
 
 def _executor(job: "Job", spec: FlowSpec) -> Any:

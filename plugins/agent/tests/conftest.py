@@ -69,6 +69,13 @@ class Deeds:
             time.sleep(0.1)
             print("end", file=ledger, flush=True)
 
+    def tell(folder):
+        token = penstock.context.secrets["TOKEN"]
+        (folder / "token").write_text(token)
+        penstock.context.get("logger").info("the token is %s", token)
+        print("printed", token)
+        raise ValueError(f"401: {token} is not welcome")
+
     def look(folder):
         (folder / "seen").write_text(f"{os.getcwd()} {os.environ.get('COLOUR')} {os.environ.get('PYTHONHASHSEED')}")
 

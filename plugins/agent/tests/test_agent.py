@@ -17,6 +17,7 @@ from penstock.hooks import manager
 from penstock.hooks.kinds import KindSpec
 from penstock.run_configs import LocalRun
 from penstock.spec import FlowSpec
+from penstock.storage import Local
 from penstock.testing.backend_cases import EveryMinute
 from penstock_agent import Agent
 
@@ -85,6 +86,36 @@ def test_a_failed_task_tells_type_message_and_frames(deeds: Deeds, working: Work
     (line,) = [line for line in deeds.backend.list_logs(run) if line.level == "ERROR"]
     assert "LookupError: nothing there" in line.message
     assert " in fail" in line.message
+
+
+@pytest.mark.parametrize("executor", ["in-process", "processes"])
+def test_a_run_has_the_secrets_that_its_storage_names_and_the_backend_never_sees_them(
+    deeds: Deeds, working: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executor: str
+) -> None:
+    monkeypatch.setenv("PENSTOCK_SECRETS__TOKEN", "s3cr3t-token")
+    deeds.register(storage=Local(tmp_path / "flows", secrets=["TOKEN"]))
+    run = deeds.ask("tell", executor={"type": executor})
+    with working():
+        state, _ = _ended(deeds, run)
+    assert (deeds.folder / "token").read_text() == "s3cr3t-token"
+    (task,) = [one for one in deeds.backend.list_task_runs(run) if one.name == "act"]
+    assert (state, task.state.message) == ("Failed", "ValueError: 401: *** is not welcome")
+    lines = [line.message for line in deeds.backend.list_logs(run)]
+    assert any("the token is ***" in line for line in lines)
+    deeds.backend.close()
+    content = b"".join(path.read_bytes() for path in (tmp_path / "home").glob("penstock.db*"))
+    assert b"s3cr3t-token" not in content
+
+
+def test_a_secret_that_is_missing_where_the_run_is_ends_it_with_its_name(
+    deeds: Deeds, working: Work, tmp_path: Path
+) -> None:
+    deeds.register(storage=Local(tmp_path / "flows", secrets=["TOKEN"]))
+    run = deeds.ask("log")
+    with working():
+        state, message = _ended(deeds, run)
+    assert state == "Failed"
+    assert 'There is no secret "TOKEN". Set PENSTOCK_SECRETS__TOKEN' in message
 
 
 def test_a_killed_process_fails_its_run_with_the_cause(deeds: Deeds, working: Work) -> None:
