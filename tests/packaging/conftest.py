@@ -38,14 +38,18 @@ def wheels(build: Uv, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pat
     return {path.name.partition("-")[0]: path for path in folder.glob("*.whl")}
 
 
-def required_by(found: Distribution, seen: dict[str, Distribution]) -> dict[str, Distribution]:
-    """What a distribution needs without any extra, directly and through others."""
+def required_by(
+    found: Distribution, seen: dict[str, Distribution], extras: Iterable[str] = ()
+) -> dict[str, Distribution]:
+    """What a distribution needs with *extras*, directly and through others."""
     for line in found.requires or []:
         requirement = Requirement(line)
-        applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-        if applies and requirement.name not in seen:
+        applies = requirement.marker is None or any(
+            requirement.marker.evaluate({"extra": one}) for one in ("", *extras)
+        )
+        if applies and (requirement.name not in seen or requirement.extras):
             seen[requirement.name] = distribution(requirement.name)
-            required_by(seen[requirement.name], seen)
+            required_by(seen[requirement.name], seen, requirement.extras)
     return seen
 
 

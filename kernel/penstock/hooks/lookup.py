@@ -35,8 +35,7 @@ def find(kind: str, name: str, distribution: str | None = None) -> Any:
     if distribution is None:
         known = {offer.type for offer in offers.values()}
         message = f'No plugin offers {"an" if kind[0] in "aeiou" else "a"} {kind} "{name}".'
-        hint = errors.did_you_mean(name, known)
-        raise errors.UnknownTypeError(f"{message}{hint} There is {errors.listing(known)}.")
+        raise errors.UnknownTypeError(f"{message}{errors.did_you_mean(name, known)} There is {errors.listing(known)}.")
     raise missing(f"{where} comes with", distribution)
 
 
@@ -84,8 +83,7 @@ def attach(module: str, kind: str) -> tuple[Callable[[str], Any], Callable[[], l
         try:
             return find(kind, name)
         except errors.UnknownTypeError as error:
-            message = f"module {module!r} has no attribute {name!r}. {error}"
-            raise AttributeError(message, name=name, obj=sys.modules[module]) from None
+            raise AttributeError(f"module {module!r} has no attribute {name!r}. {error}", name=name) from None
 
     def list_names() -> list[str]:
         from penstock.hooks import manager

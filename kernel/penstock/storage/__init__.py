@@ -7,8 +7,11 @@ from penstock.storage.base import Reference, Source, Storage, Stored
 from penstock.storage.scripts import load_flows
 
 if TYPE_CHECKING:
+    from penstock_bitbucket import Bitbucket as Bitbucket
     from penstock_fsspec import FsspecStorage as FsspecStorage
     from penstock_fsspec import Local as Local
+    from penstock_github import GitHub as GitHub
+    from penstock_gitlab import GitLab as GitLab
 else:
     __getattr__, __dir__ = lookup.attach(__name__, "storage")
 
