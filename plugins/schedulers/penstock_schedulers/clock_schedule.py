@@ -1,11 +1,11 @@
 """A schedule made of clocks: what they say together, without what filters leave out, moved by adjustments."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from heapq import heappop, heappush, merge
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeAlias
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 from pydantic_core import PydanticCustomError
@@ -37,6 +37,8 @@ def _function(kind: str, given: Any) -> Callable[[datetime], Any]:
     return function
 
 
+Data: TypeAlias = Mapping[str, Any] | str
+"""A function as it travels: its name, or `{"name": ..., "arguments": {...}}`."""
 Clock = Annotated[Schedule, BeforeValidator(_clock), PlainSerializer(kinds.dump)]
 Filter = Annotated[
     Callable[[datetime], bool],
@@ -72,11 +74,11 @@ class ClockSchedule(PlannedSchedule):
 
         def __init__(
             self,
-            clocks: list[Schedule],
-            filters: list[Callable[[datetime], bool]] | None = None,
-            or_filters: list[Callable[[datetime], bool]] | None = None,
-            not_filters: list[Callable[[datetime], bool]] | None = None,
-            adjustments: list[Callable[[datetime], datetime]] | None = None,
+            clocks: Sequence[Schedule],
+            filters: Sequence[Callable[[datetime], bool] | Data] | None = None,
+            or_filters: Sequence[Callable[[datetime], bool] | Data] | None = None,
+            not_filters: Sequence[Callable[[datetime], bool] | Data] | None = None,
+            adjustments: Sequence[Callable[[datetime], datetime] | Data] | None = None,
         ) -> None: ...
 
     @property

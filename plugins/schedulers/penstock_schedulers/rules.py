@@ -39,9 +39,9 @@ class Rule(Generic[P, R]):
     def __init__(self, function: Callable[Concatenate[datetime, P], R]) -> None:
         """Read the annotations of *function*."""
         update_wrapper(self, function)
-        self.function = function
+        self.function: Callable[Concatenate[datetime, P], R] = function
         names = list(inspect.signature(function).parameters.values())[1:]
-        self.signature = inspect.Signature(names)
+        self.signature: inspect.Signature = inspect.Signature(names)
         self.call: str = f"{function.__name__}({', '.join(one.name for one in names)})"
         hints = get_type_hints(function, include_extras=True)
         fields: dict[str, Any] = {one.name: (hints.get(one.name, Any), _default(one)) for one in names}

@@ -312,6 +312,6 @@ def test_a_parameter_that_every_clock_gives_needs_no_default() -> None:
     with Flow("needy", schedule=CronSchedule("@daily", parameter_defaults={"limit": 5})) as flow:
         Parameter("limit")()
     assert flow.register("tutorial")
-    flow.schedule = ClockSchedule([flow.schedule, CronSchedule("@daily")])
+    flow.schedule = ClockSchedule([CronSchedule("@daily", parameter_defaults={"limit": 5}), CronSchedule("@daily")])
     with pytest.raises(errors.ScheduleError, match='"needy" cannot run by its schedule, since nobody gives it limit'):
         flow.register("tutorial")
