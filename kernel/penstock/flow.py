@@ -2,8 +2,8 @@
 
 import copy
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -83,7 +83,7 @@ class Flow(FlowGraph):
             self.state_handlers.append(OnFailure(on_failure))
         self.terminal_state_handler: TerminalStateHandler | None = terminal_state_handler
         self._storage: Storage | None = None
-        self._blocks: list[ExitStack] = []
+        self._blocks: list[AbstractContextManager[None]] = []
         self.storage = storage
         for task in tasks or ():
             self.add_task(task)
@@ -116,21 +116,25 @@ class Flow(FlowGraph):
     def __enter__(self) -> Self:
         """Let tasks that are called inside the block join this flow."""
         within_blocks(self)
-        with ExitStack() as block:
-            block.enter_context(context(flow=self))
-            block.enter_context(rare_collections())
-            block.enter_context(self.tagging(context.get("tags", ())))
-            block.callback(active_flow.reset, active_flow.set(self))
-            self._blocks.append(block.pop_all())
+        block = self._block()
+        block.__enter__()
+        self._blocks.append(block)
         self._made.append([])
         return self
 
     def __exit__(self, *exception: object) -> None:
         """End the block, and warn of tasks that were made in it and left out."""
-        self._blocks.pop().close()
+        self._blocks.pop().__exit__(None, None, None)
         made = self._made.pop()
         if exception[0] is None:
             self._warn_of_unused(made)
+
+    @contextmanager
+    def _block(self) -> Iterator[None]:
+        outside = active_flow.set(self)
+        with context(flow=self), rare_collections(), self.tagging(context.get("tags", ())):
+            yield
+        active_flow.reset(outside)
 
     def __repr__(self) -> str:
         """Show name and size."""

@@ -84,10 +84,10 @@ class FlowQueries:
             slugs: dict[Task, str] = {}
             counts: defaultdict[str, Iterator[int]] = defaultdict(lambda: itertools.count(1))
             for task in self._bindings:
-                options = task.options
-                stem = "-".join([task.name, *sorted(options.tags)]) if options.tags else task.name
-                slug = options.slug or f"{stem}-{next(counts[stem])}"
-                while slug in self._by_slug and slug != options.slug:
+                own, tags = task.options.slug, task.options.tags
+                stem = "-".join([task.name, *sorted(tags)]) if tags else task.name
+                slug = own
+                while slug is None or (slug in self._by_slug and slug != own):
                     slug = f"{stem}-{next(counts[stem])}"
                 slugs[task] = slug
             self._slugs = slugs

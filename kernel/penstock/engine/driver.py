@@ -21,6 +21,7 @@ from penstock.engine.flights import WINDOW, Flights
 from penstock.engine.frames import TaskFrame
 from penstock.engine.mapping import Mapping, passed
 from penstock.engine.maps import Maps
+from penstock.engine.runs import TaskRun
 from penstock.engine.watching import committed, handled, moved
 from penstock.engine.work import SUCCEEDED, Call, Ended, Extra, called, is_plain, task_returned
 from penstock.states import (
@@ -70,7 +71,6 @@ class Driver:
         resumed = any(not board.ended[number] for number in board.states)
         around = resumed or setup.wrapped or setup.result is not None or setup.task_contexts or self._uses is not None
         self._straight = not (around or setup.watched)
-        self._pending, self._running = Pending(), Running(_STARTING)
         told = () if around or setup.propose is not None else setup.observers
         self._told = [tell for tell in told if tell not in setup.mourners]
         self._threads = pool is not None and not setup.remote
@@ -96,22 +96,29 @@ class Driver:
 
     # in process, in order
 
-    def _sweep(self) -> None:
-        """Run the plan in its order; what has to wait for a time is left, with all that depends on it."""
+    def _sweep(self) -> None:  # noqa: C901 - the hot loop, where a call of its own costs as much as a task
+        """Run the plan in its order; what has to wait for a time is left, with all that depends on it.
+
+        Where nothing but observers stands between, they are told of plain tasks here.
+        """
         board, plan, setup = self.board, self.board.plan, self.board.setup
         ended, values, inputs, keys = board.ended, board.values, plan.inputs, plan.keys
-        functions, plain, frame = plan.functions, plan.plain, setup.frame
-        straight = self._straight
+        functions, plain, frame, told = plan.functions, plan.plain, setup.frame, self._told
+        straight, slugs = self._straight or told, setup.slugs() if told else {}
+        pending, running, run = Pending(), Running(_STARTING), None
         for number in plan.order:
             if ended[number]:
                 continue
             if not (straight and plain[number]) or (self._odd and not board.is_clean_above(number)):
-                if self._told and plain[number] and (not self._odd or board.is_clean_above(number)):
-                    self._run_told(number)
-                elif not board.is_waiting_above(number):
+                if not board.is_waiting_above(number):
                     self._begin(number)
                     self._odd = self._odd or ended[number] == HELD or bool(board.maps)
                 continue
+            if told:
+                task = plan.tasks[number]
+                run = TaskRun(setup.run, task.name, slugs[task], task.options.tags, None)
+                for tell in told:
+                    tell(run, pending, running)
             enter(TaskFrame(frame, board, number))
             try:
                 positions = inputs[number]
@@ -123,26 +130,13 @@ class Driver:
                         raise task_returned(plan.tasks[number].name, value)  # noqa: TRY301 - as in board.call
             except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
                 self._settle(number, None, 1, state_of(error))
-            else:
-                values[number] = value
-                ended[number] = CLEAN
-
-    def _run_told(self, number: int) -> None:
-        """Run a plain task of the sweep, and tell the observers."""
-        board, running = self.board, self._running
-        run = board.task_run(number, None, 1)
-        for tell in self._told:
-            tell(run, self._pending, running)
-        enter(TaskFrame(board.setup.frame, board, number))
-        try:
-            value = board.values[number] = board.call(number)
-        except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
-            self._settle(number, None, 1, state_of(error))
-            return
-        board.ended[number] = CLEAN
-        success = Success(SUCCEEDED, value)
-        for tell in self._told:
-            tell(run, running, success)
+                continue
+            values[number] = value
+            ended[number] = CLEAN
+            if run is not None:
+                success = Success(SUCCEEDED, value)
+                for tell in told:
+                    tell(run, running, success)
 
     # by counting
 

@@ -97,14 +97,12 @@ def _observers(hook: str, *names: str) -> list[Callable[..., None]]:
 def _guarded(implementation: Any, names: tuple[str, ...]) -> Callable[..., None]:
     function = implementation.function
     wanted = [names.index(name) for name in implementation.argnames]
-    takes_all = wanted == [0, 1, 2]
+    if wanted != [0, 1, 2]:
+        function = lambda *given: implementation.function(*[given[position] for position in wanted])  # noqa: E731
 
     def tell(one: Any, two: Any, three: Any) -> None:
         try:
-            if takes_all:
-                function(one, two, three)
-            else:
-                function(*[(one, two, three)[position] for position in wanted])
+            function(one, two, three)
         except Exception:  # an observer's own code: told, never asked
             name = implementation.plugin_name
             logger = logging.getLogger("penstock.plugins")

@@ -46,9 +46,9 @@ class PluginRecord:
 Target: TypeAlias = "type[Any] | str"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Offer:
-    """A class that a plugin offers under a type name, or the string to import it from."""
+    """A class that a plugin offers under a type name, or the string to import it from until it is first asked for."""
 
     kind: str
     type: str
@@ -63,14 +63,13 @@ class Offer:
 
     def load(self) -> Any:
         """Return the class; raises PluginMissingError with the cause if it cannot be imported."""
-        if not isinstance(self.target, str):
-            return self.target
         try:
-            return pkgutil.resolve_name(self.target)
+            self.target = pkgutil.resolve_name(self.target) if isinstance(self.target, str) else self.target
         except Exception as error:  # the plugin's own code, at its first import
             cause, hint = _describe(error, str(self.target).partition(".")[0])
             message = f'{self.kind} "{self.type}" of the plugin {self.distribution or self.plugin} is broken: {cause}'
             raise errors.PluginMissingError("\n".join(filter(None, (message, hint)))) from error
+        return self.target
 
 
 class Registry:

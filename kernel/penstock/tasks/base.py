@@ -126,9 +126,7 @@ class Task(Operators):
         *upstream_tasks* are waited for. Raises FlowError outside of a flow, TypeError for arguments that `run`
         does not take.
         """
-        graph = active_flow.get() if flow is None else within_blocks(flow)
-        if graph is None:
-            graph = _no_flow(self)
+        graph = where(self, flow)
         keys, values = self.signature.bind(args, kwargs)
         new = self.copy(**task_args) if task_args else self._duplicate()
         tags = graph._tags if flow is None else context.get("tags")  # noqa: SLF001 - the graph's own two halves
@@ -148,7 +146,9 @@ class Task(Operators):
         """Bind this task itself, not a copy, to the arguments, and return it."""
         graph = where(self, flow)
         keys, values = self.signature.bind(args, kwargs)
-        self._add_tags(context.get("tags", ()))
+        tags = graph._tags if flow is None else context.get("tags")  # noqa: SLF001 - the graph's own two halves
+        if tags:
+            self._add_tags(tags)
         graph._bind(self, keys, values, upstream_tasks, mapped)  # noqa: SLF001 - the graph's own two halves
         return self
 
