@@ -105,16 +105,10 @@ class Binding:
     @classmethod
     def of(cls, ends: "list[End]", keys: tuple[str, ...] | None = ()) -> "Binding":
         """Return the binding whose `ends` are *ends*; *keys* as None says that inputs are in the task's own order."""
-        inputs = [(value, key, mark) for value, key, mark in ends if key is not None]
-        after = [(value, mark) for value, key, mark in ends if key is None]
-        marks, after_marks = tuple([mark for _, _, mark in inputs]), tuple([mark for _, mark in after])
-        return cls(
-            keys if keys is None else tuple([key for _, key, _ in inputs]),
-            tuple([value for value, _, _ in inputs]),
-            marks if any(marks) else None,
-            tuple([value for value, _ in after]),
-            after_marks if any(after_marks) else None,
-        )
+        values, names, marks = _columns([end for end in ends if end[1] is not None])
+        after, _, after_marks = _columns([end for end in ends if end[1] is None])
+        keys = keys if keys is None else names
+        return cls(keys, values, marks if any(marks) else None, after, after_marks if any(after_marks) else None)
 
     def is_mapped(self) -> bool:
         """Return whether the task runs once for each item of an input."""
@@ -125,3 +119,7 @@ class Binding:
         if not self.values and not self.after:
             return other
         return Binding.of([*self.ends(names), *other.ends(names)], self.keys if not other.values else ())
+
+
+def _columns(ends: "list[End]") -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[int, ...]]:
+    return tuple(zip(*ends, strict=True)) if ends else ((), (), ())  # type: ignore[return-value]  # of three

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from penstock import errors
-from penstock.context import active_flow, context, within_blocks
+from penstock.context import Frame, active_flow, context, current, enter, leave, within_blocks
 from penstock.edges import Edge
 from penstock.engine.collecting import rare_collections
 from penstock.flow_graph import FlowGraph
@@ -131,9 +131,12 @@ class Flow(FlowGraph):
 
     @contextmanager
     def _block(self) -> Iterator[None]:
-        outside = active_flow.set(self)
-        with context(flow=self), rare_collections(), self.tagging(context.get("tags", ())):
+        outside, surroundings, tags = active_flow.set(self), enter(Frame({"flow": self}, current())), self._tags
+        self._tags = frozenset(context.get("tags", ()))
+        with rare_collections():
             yield
+        self._tags = tags
+        leave(surroundings)
         active_flow.reset(outside)
 
     def __repr__(self) -> str:
@@ -174,9 +177,9 @@ class Flow(FlowGraph):
         not fit, FlowError inside the flow's own block, ScheduleError where no time is left, PluginMissingError where
         `penstock-schedulers` or `penstock-cli`, which run on schedule and show progress, are not installed.
         """
+        from penstock import running
         from penstock.engine.runs import FlowRun
         from penstock.hooks import calls
-        from penstock.running import RunOptions, check_parameters, run_flow
 
         if self._is_loaded("run"):
             return Pending("The flow's file was being loaded.")
@@ -186,11 +189,13 @@ class Flow(FlowGraph):
 
             asked: dict[str, Any] = {"executor": executor, "context": context, "run_name": run_name}
             return LocalScheduler().run_flow(self, {**(parameters or {}), **more}, progress=progress, **asked)
-        given = check_parameters(self, {**(parameters or {}), **more})
+        given = running.check_parameters(self, {**(parameters or {}), **more})
         self.validate()
-        options = RunOptions(executor, context or {}, state, task_states or {}, task_contexts or {}, keep_values)
+        run = FlowRun(self.name, given, run_id or "", run_name or "", attempt)
         with calls.show_progress(self) if progress else nullcontext():
-            return run_flow(self, FlowRun(self.name, given, run_id or "", run_name or "", attempt), options)
+            return running.run_flow(
+                self, run, executor, context, state, task_states, task_contexts, keep_values=keep_values
+            )
 
     def _refuse_classic(self, given: Mapping[str, Any]) -> None:
         for name in _CLASSIC.keys() & given.keys():

@@ -314,10 +314,12 @@ class FlowGraph(FlowQueries):
         """Raise CycleError if tasks depend on one another in a circle, TypeError if a task lacks an input."""
         self.compile()
         for task, binding in self._bindings.items():
-            given = binding.names(task.signature.names) if binding else ()
-            missing = sorted(task.signature.required.difference(given))
+            inputs = task.signature
+            missing = (
+                inputs.required.difference(binding.names(inputs.names) if binding else ()) if inputs.required else ()
+            )
             if missing:
-                raise TypeError(f'{task!r} in flow "{self.name}" needs a value for {", ".join(missing)}')
+                raise TypeError(f'{task!r} in flow "{self.name}" needs a value for {errors.listing(missing)}')
 
 
 def _takes_no_inputs(parameter: Parameter) -> errors.FlowError:

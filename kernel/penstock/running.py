@@ -4,10 +4,9 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from penstock import errors, signals
+from penstock import errors, narration, settings, signals
 from penstock.context import Frame, active_flow, current
 from penstock.engine.board import CLEAN, ODD, Board
 from penstock.engine.collecting import rare_collections
@@ -18,14 +17,15 @@ from penstock.engine.runs import FlowRun
 from penstock.engine.setup import Setup
 from penstock.engine.watching import asked
 from penstock.engine.work import SUCCEEDED
-from penstock.parameters import Parameter, check_names
+from penstock.executors import Executor
+from penstock.hooks import calls
+from penstock.parameters import check_names
+from penstock.results import Result
 from penstock.states import Failed, Mapped, Pending, Running, State, Success
 from penstock.tasks import Task
 
 if TYPE_CHECKING:
-    from penstock.executors import Executor
     from penstock.flow import Flow
-    from penstock.results import Result
 
 ExecutorChoice: TypeAlias = "Executor | futures.Executor | Mapping[str, Any] | str | None"
 
@@ -39,24 +39,18 @@ class TaskStates(Mapping[Task, State]):
     def __init__(self, board: Board) -> None:
         """Read states from the *board* of a run."""
         self._board = board
-        self._numbers = {task: number for number, task in enumerate(board.plan.tasks)}
-
-    @property
-    def odd(self) -> dict[Task, State]:
-        """The states that are not plain successes; those that are have not even been made."""
-        return {task: self[task] for task, number in self._numbers.items() if self._board.ended[number] != CLEAN}
 
     def __getitem__(self, task: Task) -> State:
         """Return the state of *task*."""
-        return self._board.state(self._numbers[task])
+        return self._board.state(self._board.plan.numbers[task])
 
     def __iter__(self) -> Iterator[Task]:
         """Iterate over the tasks."""
-        return iter(self._numbers)
+        return iter(self._board.plan.tasks)
 
     def __len__(self) -> int:
         """Return how many tasks there are."""
-        return len(self._numbers)
+        return len(self._board.plan.tasks)
 
     def __repr__(self) -> str:
         """Show the number of tasks."""
@@ -67,38 +61,40 @@ class TaskStates(Mapping[Task, State]):
         return dict, (list(self.items()),)
 
 
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """How a flow is run, beside its parameters: what `Flow.run` takes by these names."""
-
-    executor: ExecutorChoice = None
-    context: Mapping[str, Any] = field(default_factory=dict)
-    state: State | None = None
-    task_states: Mapping[Task, State] = field(default_factory=dict)
-    task_contexts: Mapping[Task, Mapping[str, Any]] = field(default_factory=dict)
-    keep_values: bool = True
-
-
-def run_flow(flow: "Flow", run: FlowRun, options: RunOptions) -> State:
-    """Run *flow* once and return its final state."""
-    from penstock import narration
-    from penstock.hooks import calls
-
-    pool, remote = open_executor(options.executor if options.executor is not None else flow.executor)
+def run_flow(
+    flow: "Flow",
+    run: FlowRun,
+    executor: ExecutorChoice,
+    context: Mapping[str, Any] | None,
+    state: State | None,
+    task_states: Mapping[Task, State] | None,
+    task_contexts: Mapping[Task, Mapping[str, Any]] | None,
+    *,
+    keep_values: bool,
+) -> State:
+    """Run *flow* once, in the way that `Flow.run` was asked to, and return its final state."""
+    begun = state if state is not None else Pending()
+    if begun.is_terminal():
+        return begun
+    pool, remote = open_executor(executor if executor is not None else flow.executor)
     task_observers, flow_observers = calls.task_run_observers(), calls.flow_run_observers()
     of_tasks, of_flows = narration.observers(watched=bool(task_observers))
     task_observers, flow_observers = [*task_observers, *of_tasks], [*flow_observers, *of_flows]
-    values = run_values(run, options.context)
+    values = run_values(run, context or {})
     result, checkpointing = _result_of(flow)
     setup = Setup(
         run=run, frame=Frame(values, current(), RUN_LAZY), values=values, slugs=lambda: flow.slugs,
         observers=task_observers, mourners=[narration.tell_of_failure], propose=calls.proposer(),
         wrapped=calls.task_wrapper() is not None, remote=remote, result=result, checkpointing=checkpointing,
-        task_contexts=options.task_contexts, keeps_values=options.keep_values,
-        approve=_approve if sys.stdin is not None and sys.stdin.isatty() else None,
+        task_contexts=task_contexts, keeps_values=keep_values, approve=_approve,
     )  # fmt: skip
     board = Board(flow.compile(), setup)
-    _preset(flow, board, {**_parameter_states(board, run.parameters), **options.task_states})
+    parameters = flow.parameters() if run.parameters else ()
+    given: dict[Task, State] = {one: Success(SUCCEEDED, run.parameters[one.name]) for one in parameters}
+    for task, known in {**given, **(task_states or {})}.items():
+        if task not in board.plan.numbers:
+            raise errors.UnknownTaskError(f'task_states names {task!r}, which is not in flow "{flow.name}"')
+        board.preset(board.plan.numbers[task], known)
 
     def move(old: State, new: State) -> State:
         new = asked(flow.state_handlers, flow, old, new)
@@ -106,9 +102,6 @@ def run_flow(flow: "Flow", run: FlowRun, options: RunOptions) -> State:
             tell(run, old, new)
         return new
 
-    begun = options.state if options.state is not None else Pending()
-    if begun.is_terminal():
-        return begun
     running = move(begun, Running("Running flow."))
     with rare_collections():
         final = _drive(flow, board, pool) if running.is_running() else running
@@ -163,24 +156,18 @@ def open_executor(choice: ExecutorChoice) -> "tuple[AbstractContextManager[futur
     """
     if isinstance(choice, futures.Executor):
         return nullcontext(choice), not isinstance(choice, futures.ThreadPoolExecutor)
-    from penstock.executors import Executor
-
     executor = Executor.resolve(choice) if choice is not None else Executor.configured()
     return executor.open(), executor.remote
 
 
 def _result_of(flow: "Flow") -> "tuple[Result | None, bool]":
     """Return where the values of the flow's tasks go: the flow's result, its storage's, the settings', or nowhere."""
-    from penstock import settings
-
     chosen = settings.get()
     if not chosen.flows.checkpointing:
         return None, False
     wanted: Any = flow.result or (flow.storage.default_result() if flow.storage is not None else None)
     if wanted is None and chosen.result is None:
         return None, True
-    from penstock.results import Result
-
     return Result.resolve(wanted) if wanted is not None else Result.configured(), True
 
 
@@ -197,18 +184,7 @@ def check_parameters(flow: "Flow", given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _parameter_states(board: Board, values: Mapping[str, Any]) -> dict[Task, State]:
-    return {task: Success(SUCCEEDED, values[task.name]) for task in board.plan.tasks if isinstance(task, Parameter)}
-
-
-def _preset(flow: "Flow", board: Board, states: Mapping[Task, State]) -> None:
-    numbers = {task: number for number, task in enumerate(board.plan.tasks)}
-    for task, state in states.items():
-        if task not in numbers:
-            raise errors.UnknownTaskError(f'task_states names {task!r}, which is not in flow "{flow.name}"')
-        board.preset(numbers[task], state)
-
-
 def _approve(name: str) -> bool:
-    """Ask on the terminal whether a paused task may go on."""
-    return input(f"{name} is paused; enter y to let it go on: ").strip().lower() in {"y", "yes"}
+    """Ask on the terminal, if there is one, whether a paused task may go on."""
+    asks = sys.stdin is not None and sys.stdin.isatty()
+    return asks and input(f"{name} is paused; enter y to let it go on: ").strip().lower() in {"y", "yes"}

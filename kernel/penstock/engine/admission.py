@@ -1,7 +1,7 @@
 """Whether a task may run, now that all it waits for has ended: skips, triggers, and what can be mapped over."""
 
 from collections.abc import Mapping as MappingOf
-from typing import Any, Final
+from typing import Final
 
 from penstock import errors, signals, triggers
 from penstock.context import enter, leave
@@ -60,28 +60,22 @@ def begin_mapping(board: Board, number: int) -> Mapping | State:
     if not clean and options.skip_on_upstream_skip and _is_skipped_above(board.upstream_states(number, None)):
         return Skipped(_SKIPPED)
     origins: Origins = {}
-    inputs, after = plan.marked_inputs(number), plan.marked_after(number)
-    arguments = [passed(board, other, mark, origins) for other, mark in inputs]
-    waited = [passed(board, other, mark, origins) for other, mark in after if mark & MAPPED]
-    over = [
-        *((other, value) for (other, mark), value in zip(inputs, arguments, strict=True) if mark & MAPPED),
-        *zip((other for other, mark in after if mark & MAPPED), waited, strict=True),
-    ]
+    inputs = plan.marked_inputs(number)
+    ends = [*inputs, *[end for end in plan.marked_after(number) if end[1] & MAPPED]]
+    values = [passed(board, other, mark, origins) for other, mark in ends]
+    over = [(other, value) for (other, mark), value in zip(ends, values, strict=True) if mark & MAPPED]
     good = [value for other, value in over if board.is_successful(other)]
     if not good:
         return Failed("No upstream states can be mapped over.")
     if not all(map(has_items, good)):
         return Failed("At least one upstream state has an unmappable result.")
     width = min(len(value) for _, value in over if has_items(value))
-    marks = tuple([mark for _, mark in inputs])
-    arguments = [_with_items(value, mark, width) for value, mark in zip(arguments, marks, strict=True)]
+    arguments = [  # what failed without items stands as None in each child
+        value if not mark & MAPPED or has_items(value) else [None] * width
+        for (_, mark), value in zip(inputs, values, strict=False)
+    ]
     clean = clean and options.trigger is triggers.all_successful
-    return Mapping(number, arguments, marks, width, origins, clean=clean)
-
-
-def _with_items(value: Any, mark: int, width: int) -> Any:
-    """Return *value*, or for something mapped over that failed without items, what stands for it in each child."""
-    return value if not mark & MAPPED or has_items(value) else [None] * width
+    return Mapping(number, arguments, [bool(mark & MAPPED) for _, mark in inputs], width, origins, clean=clean)
 
 
 def admitted(board: Board, work: Work, number: int, call: Call) -> "Call | State":

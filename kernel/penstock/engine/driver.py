@@ -83,7 +83,9 @@ class Driver:
             with clock.current().participate():
                 if self._flights.pool is None:
                     self._sweep()
-                self._drive([n for n in self.board.plan.order if self.board.ended[n] in {WAITING, HELD}])
+                left = [n for n in self.board.plan.order if self.board.ended[n] in {WAITING, HELD}]
+                if left:
+                    self._drive(left)
         finally:
             self._flights.close()
             leave(token)
@@ -169,7 +171,7 @@ class Driver:
         approve = self.board.setup.approve
         asked, self._paused = self._paused, []
         for number, child, attempt, extra in asked:
-            if approve is not None and approve(self.board.task_run(number, child, attempt).name):
+            if approve(self.board.task_run(number, child, attempt).name):
                 self._attempt(number, child, max(attempt, 1), extra)
             else:
                 self._paused.append((number, child, attempt, extra))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from penstock.edges import FLATTENED, MAPPED
+from penstock.edges import FLATTENED
 from penstock.engine.work import SUCCEEDED, is_plain
 from penstock.states import Mapped, Pending, State, Success
 
@@ -53,7 +53,7 @@ class Mapping:
         self,
         number: int,
         arguments: list[Any],
-        marks: tuple[int, ...],
+        mapped: list[bool],
         width: int,
         origins: Origins | None = None,
         *,
@@ -62,7 +62,7 @@ class Mapping:
         """Map task *number* over *arguments*; *clean* says that no child needs to ask what is not under way."""
         self.number: int = number
         self.arguments: list[Any] = arguments
-        self.mapped: list[bool] = [bool(mark & MAPPED) for mark in marks]
+        self.mapped: list[bool] = mapped
         self.width: int = width
         self.clean: bool = clean
         self.origins: Origins = origins or {}

@@ -25,6 +25,7 @@ class Plan:
     def __init__(self, bindings: Mapping[Task, Binding | None]) -> None:
         """Compile the tasks of a flow with their bindings; raises CycleError naming a cycle."""
         self.tasks: list[Task] = list(bindings)
+        self.numbers: dict[Task, int] = {task: number for number, task in enumerate(self.tasks)}
         self.constants: list[Any] = []
         count = len(self.tasks)
         self.functions: list[Callable[..., Any]] = [task.body() for task in self.tasks]
@@ -39,8 +40,7 @@ class Plan:
 
     def _number(self, bindings: Mapping[Task, Binding | None]) -> bool:
         """Turn tasks and constants into positions; return whether every task comes after those it waits for."""
-        numbers = {task: number for number, task in enumerate(self.tasks)}
-        constants, in_order = self.constants, True
+        numbers, constants, in_order = self.numbers, self.constants, True
         next_constant = len(self.tasks)
         for number, binding in enumerate(bindings.values()):
             if binding is None:

@@ -38,7 +38,7 @@ class Setup:
     result: "Result | None" = None
     checkpointing: bool = True
     task_contexts: Mapping[Task, Mapping[str, Any]] | None = None
-    approve: Callable[[str], bool] | None = None
+    approve: Callable[[str], bool] = lambda _name: False
     keeps_values: bool = True
 
     @property

@@ -298,7 +298,8 @@ def _no_flow(task: Task) -> Any:
 
 def where(task: Task, flow: "Flow | None") -> Any:
     """Return *flow* or the active one, to which *task* is to be added; raises FlowError if there is neither."""
-    return (active_flow.get() or _no_flow(task)) if flow is None else within_blocks(flow)
+    graph = active_flow.get() if flow is None else within_blocks(flow)
+    return graph if graph is not None else _no_flow(task)
 
 
 def _wary(construct: Callable[..., None]) -> Callable[..., None]:
