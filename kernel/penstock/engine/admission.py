@@ -61,7 +61,7 @@ def begin_mapping(board: Board, number: int) -> Mapping | State:
         return Skipped(_SKIPPED)
     origins: Origins = {}
     inputs = plan.marked_inputs(number)
-    ends = [*inputs, *[end for end in plan.marked_after(number) if end[1] & MAPPED]]
+    ends = [*inputs, *[end for end in plan.after[number] if end[1] & MAPPED]]
     values = [passed(board, other, mark, origins) for other, mark in ends]
     over = [(other, value) for (other, mark), value in zip(ends, values, strict=True) if mark & MAPPED]
     good = [value for other, value in over if board.is_successful(other)]

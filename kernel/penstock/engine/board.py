@@ -107,7 +107,7 @@ class Board:
         keys = plan.keys[number] or task.signature.names
         ends: list[tuple[int, str | None, int]] = [
             *((other, key, mark) for (other, mark), key in zip(plan.marked_inputs(number), keys, strict=False)),
-            *((other, None, mark) for other, mark in plan.marked_after(number)),
+            *((other, None, mark) for other, mark in plan.after[number]),
         ]
         return {
             Edge(plan.tasks[other], task, key, mapped=bool(mark & MAPPED)): self._seen(

@@ -311,10 +311,8 @@ class Driver:
         else:
             for child in range(chain[0].width):
                 for mapping, frame in stages:
-                    if child < mapping.width and (not mapping.above or mapping.is_clean_above(child)):
+                    if child < mapping.width and mapping.is_clean_above(child):
                         self._call_straight(mapping, frame, range(child, child + 1))
-                    elif child < mapping.width:
-                        self._start(mapping, child)
                 self._maps.let_go(chain, child)
         leave(token)
         for mapping in chain:
@@ -324,6 +322,7 @@ class Driver:
                 self._end_mapped(mapping)
             elif mapping.above:
                 mapping.wait()
+                self._maps.queue(mapping)
 
     def _call_straight(self, mapping: Mapping, frame: TaskFrame, children: range) -> None:
         plan, number = self.board.plan, mapping.number
@@ -342,12 +341,6 @@ class Driver:
             except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
                 mapping.reopen(child)
                 self._settle(number, child, 1, state_of(error))
-
-    def _start(self, mapping: Mapping, child: int) -> None:
-        """Start a child unless one above it has not ended."""
-        calls = [] if mapping.is_waiting_above(child) else self._calls(mapping, (child,))
-        if calls:
-            self._submit(mapping.number, calls)
 
     def _calls(self, mapping: Mapping, children: Iterable[int]) -> list[Call]:
         """Return the calls of children, but of those that are skipped, whose trigger refuses, or that ended before."""

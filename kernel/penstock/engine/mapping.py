@@ -129,10 +129,6 @@ class Mapping:
         """Return whether everything that a child waits for was a plain success."""
         return self.clean and (not self.above or all(mapping.ended_cleanly(child) for mapping in self.above))
 
-    def is_waiting_above(self, child: int) -> bool:
-        """Return whether a child of a mapping above has not ended."""
-        return any(mapping.pending[child] for mapping in self.above)
-
     def ended_cleanly(self, child: int) -> bool:
         """Return whether a child has ended as a plain success."""
         return not self.pending[child] and child not in self.children.odd

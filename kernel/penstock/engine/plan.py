@@ -18,7 +18,8 @@ class Plan:
 
     * `order`: numbers such that every task comes after those it waits for.
     * `inputs`: positions of the arguments in the list of values; `keys`: their names, None if in the function's order.
-    * `after`: numbers of the tasks that are waited for beside the inputs; `upstream(i)`: all that are waited for.
+    * `after`: numbers of the tasks that are waited for beside the inputs, each with how it passes; `upstream(i)`: all
+      that are waited for.
     * `marks`: how inputs pass, None where plainly; `plain`: whether the engine's short way may be taken.
     """
 
@@ -31,9 +32,8 @@ class Plan:
         self.functions: list[Callable[..., Any]] = [task.body() for task in self.tasks]
         self.inputs: list[tuple[int, ...]] = [()] * count
         self.keys: list[tuple[str, ...] | None] = [None] * count
-        self.after: list[tuple[int, ...]] = [()] * count
+        self.after: list[tuple[tuple[int, int], ...]] = [()] * count
         self.marks: list[tuple[int, ...] | None] = [None] * count
-        self.after_marks: list[tuple[int, ...] | None] = [None] * count
         self.plain: bytearray = bytearray([t.options.plain and not t.signature.is_async for t in self.tasks])
         sorted_already = self._number(bindings)
         self.order: Sequence[int] = range(count) if sorted_already else self._sort()
@@ -58,11 +58,11 @@ class Plan:
             self.inputs[number] = tuple(positions)
             self.keys[number] = binding.keys
             if binding.after:
-                self.after[number] = tuple([numbers[task] for task in binding.after])
-                in_order = in_order and max(self.after[number]) < number
-            if binding.is_mapped() or (binding.marks and any(binding.marks)):
+                marks = binding.after_marks or (0,) * len(binding.after)
+                self.after[number] = tuple(zip([numbers[task] for task in binding.after], marks, strict=True))
+                in_order = in_order and max(self.after[number])[0] < number
+            if binding.marks or binding.after_marks:
                 self.marks[number] = binding.marks or (0,) * len(positions)
-                self.after_marks[number] = binding.after_marks
                 self.plain[number] = False
         return in_order
 
@@ -73,10 +73,7 @@ class Plan:
         for number, marks in enumerate(self.marks):
             if marks is None or not self.is_mapped(number):
                 continue
-            ends = [
-                *zip(self.inputs[number], marks, strict=True),
-                *zip(self.after[number], self.after_marks[number] or (0,) * len(self.after[number]), strict=True),
-            ]
+            ends = [*self.marked_inputs(number), *self.after[number]]
             for other in {position for position, _ in ends if position < len(self.tasks) and self.is_mapped(position)}:
                 if all(mark == MAPPED for position, mark in ends if position == other):
                     found.setdefault(other, []).append(number)
@@ -93,22 +90,18 @@ class Plan:
 
     def is_mapped(self, number: int) -> bool:
         """Return whether task *number* runs once for each item of an input."""
-        return any(mark & MAPPED for mark in (*(self.marks[number] or ()), *(self.after_marks[number] or ())))
+        return any(mark & MAPPED for _, mark in (*self.marked_inputs(number), *self.after[number]))
 
     def upstream(self, number: int) -> set[int]:
         """Return the numbers of the tasks that task *number* waits for."""
         count = len(self.tasks)
-        return {position for position in (*self.inputs[number], *self.after[number]) if position < count}
+        above = {position for position in self.inputs[number] if position < count}
+        return above.union([other for other, _ in self.after[number]]) if self.after[number] else above
 
     def marked_inputs(self, number: int) -> list[tuple[int, int]]:
         """Return the positions of a task's inputs, each with how it passes."""
         inputs = self.inputs[number]
         return list(zip(inputs, self.marks[number] or (0,) * len(inputs), strict=True))
-
-    def marked_after(self, number: int) -> list[tuple[int, int]]:
-        """Return the numbers of the tasks that are only waited for, each with how it passes."""
-        after = self.after[number]
-        return list(zip(after, self.after_marks[number] or (0,) * len(after), strict=True))
 
     def downstream(self, numbers: Sequence[int]) -> tuple[dict[int, list[int]], dict[int, int]]:
         """Return for *numbers* who among them waits for each, and for how many of them each waits."""

@@ -116,14 +116,7 @@ class Work:
         below = Frame(dict(self.values), current(), RUN_LAZY)
         with self._inside(below, call):
             try:
-                state = self._found(call)
-                if state is None:
-                    try:
-                        state = Success(SUCCEEDED, await self._in_time(call))
-                    except signals.SUCCESS as signal:
-                        state = signal.state
-                    keeps = self.around.result is not None
-                    state = await asyncio.to_thread(self._kept, call, state) if keeps else self._kept(call, state)
+                state = self._found(call) or await self._awaited(call)
             except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
                 state = _rounded(state_of(error), call)
         _note(ended, 0, state)
@@ -138,20 +131,11 @@ class Work:
                 return state_of(error)
 
     def _run(self, below: Frame, call: Call) -> State:
-        token = enter(TaskFrame(below, self, 0, *call[1:]))
-        try:
-            found = self._found(call) if self.looks else None
-            if found is not None:
-                return found
+        with self._inside(below, call):
             try:
-                state: State = Success(SUCCEEDED, self._value(call))
-            except signals.SUCCESS as signal:
-                state = signal.state
-            return self._kept(call, state)
-        except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
-            return _rounded(state_of(error), call)
-        finally:
-            leave(token)
+                return (self._found(call) if self.looks else None) or self._kept(call, self._success(call))
+            except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
+                return _rounded(state_of(error), call)
 
     def _run_bare(self, below: Frame, calls: list[Call], ended: Ended) -> None:
         """Call the function with nothing around it."""
@@ -178,15 +162,18 @@ class Work:
         finally:
             leave(token)
 
-    def _value(self, call: Call) -> Any:
+    def _success(self, call: Call) -> State:
+        """Return the state of a body that returned, or raised that it succeeded."""
         seconds = self.around.timeout
-        if seconds is None and not self.around.log_stdout:
-            return self._body(call)
         with logged() if self.around.log_stdout else nullcontext():
-            return self._body(call) if seconds is None else limited(seconds, lambda: self._body(call))
+            try:
+                value = self._body(call) if seconds is None else limited(seconds, lambda: self._body(call))
+            except signals.SUCCESS as signal:
+                return signal.state
+        return Success(SUCCEEDED, value)
 
-    async def _in_time(self, call: Call) -> Any:
-        """Return what the coroutine returns; raises OutOfTime if it does not within the task's timeout."""
+    async def _awaited(self, call: Call) -> State:
+        """Return the state of a coroutine that returned; raises OutOfTime if it does not in the task's timeout."""
         with logged() if self.around.log_stdout else nullcontext():
             body = asyncio.ensure_future(self._body(call))
             done, _ = await asyncio.wait([body], timeout=self.around.timeout)
@@ -194,7 +181,12 @@ class Work:
                 body.cancel()
                 done, _ = await asyncio.wait([body], timeout=0.2)
                 raise out_of_time(self.around.timeout or 0, stopped=bool(done))
-            return body.result()
+        try:
+            state: State = Success(SUCCEEDED, body.result())
+        except signals.SUCCESS as signal:
+            state = signal.state
+        keeps = self.around.result is not None
+        return await asyncio.to_thread(self._kept, call, state) if keeps else self._kept(call, state)
 
     def _body(self, call: Call) -> Any:
         args, map_index, attempt, _ = call

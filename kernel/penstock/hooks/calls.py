@@ -28,11 +28,9 @@ def log_processors() -> list[Callable[..., Any]]:
 
 def draw_flow(flow: "Flow", flow_state: "State | None", *, horizontal: bool) -> "Graph":
     """Return the first plugin's picture of *flow*; raises PluginMissingError saying what to install."""
-    hook = manager.registry().manager.hook.penstock_draw_flow
-    answer: Graph | None = hook(flow=flow, flow_state=flow_state, horizontal=horizontal)
-    if answer is None:
-        raise lookup.missing("Drawing a flow needs", "penstock-viz")
-    return answer
+    given = {"flow": flow, "flow_state": flow_state, "horizontal": horizontal}
+    graph: Graph = _first("penstock_draw_flow", "Drawing a flow needs", "penstock-viz", given)
+    return graph
 
 
 def render_html(subject: "State | Flow") -> str | None:
@@ -49,19 +47,15 @@ def flow_registered(spec: "FlowSpec", project: str, version: int) -> None:
 
 def diagnose(flow: "Flow", *, include_secret_names: bool) -> str:
     """Return the first plugin's diagnostics of *flow*; raises PluginMissingError saying what to install."""
-    hook = manager.registry().manager.hook.penstock_diagnose
-    answer: str | None = hook(flow=flow, include_secret_names=include_secret_names)
-    if answer is None:
-        raise lookup.missing("Diagnostics need", "penstock-cli")
-    return answer
+    given = {"flow": flow, "include_secret_names": include_secret_names}
+    return str(_first("penstock_diagnose", "Diagnostics need", "penstock-cli", given))
 
 
 def show_progress(flow: "Flow") -> "AbstractContextManager[None]":
     """Return the first plugin's view of a run of *flow*; raises PluginMissingError saying what to install."""
-    answer: AbstractContextManager[None] | None = manager.registry().manager.hook.penstock_show_progress(flow=flow)
-    if answer is None:
-        raise lookup.missing("Showing the progress of a run needs", "penstock-cli")
-    return answer
+    needs = "Showing the progress of a run needs"
+    view: AbstractContextManager[None] = _first("penstock_show_progress", needs, "penstock-cli", {"flow": flow})
+    return view
 
 
 def flow_run_observers() -> "list[FlowObserver]":
@@ -86,6 +80,14 @@ def task_wrapper() -> "Wrapper | None":
     if len(caller.get_hookimpls()) == 1:  # the kernel's own, which only calls the body
         return None
     return lambda run, inputs, body: caller(run=run, inputs=inputs, body=body)
+
+
+def _first(hook: str, needs: str, distribution: str, given: Mapping[str, Any]) -> Any:
+    """Return the first plugin's answer; raises PluginMissingError saying that *needs* needs *distribution*."""
+    answer = getattr(manager.registry().manager.hook, hook)(**given)
+    if answer is None:
+        raise lookup.missing(needs, distribution)
+    return answer
 
 
 def _observers(hook: str, *names: str) -> list[Callable[..., None]]:
