@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from penstock import clock
+from penstock import clock, states
 from penstock.context import enter, leave
 from penstock.engine import retries
 from penstock.engine.admission import admitted, refused
@@ -24,18 +24,6 @@ from penstock.engine.maps import Maps
 from penstock.engine.runs import TaskRun
 from penstock.engine.watching import committed, handled, moved
 from penstock.engine.work import SUCCEEDED, Call, Ended, Extra, called, is_plain, task_returned
-from penstock.states import (
-    Failed,
-    Looped,
-    Mapped,
-    Paused,
-    Pending,
-    Retrying,
-    Running,
-    Scheduled,
-    State,
-    Success,
-)
 from penstock.tasks import Task
 
 if TYPE_CHECKING:
@@ -94,7 +82,7 @@ class Driver:
         """Let those who watch know of the tasks whose value was there before the run: parameters."""
         if self.board.setup.watched:
             for number in [number for number, how in enumerate(self.board.ended) if how == CLEAN]:
-                committed(self.board, number, None, 1, Pending(), self.board.state(number))
+                committed(self.board, number, None, 1, states.Pending(), self.board.state(number))
 
     # in process, in order
 
@@ -107,7 +95,7 @@ class Driver:
         ended, values, inputs, keys = board.ended, board.values, plan.inputs, plan.keys
         functions, plain, frame, told = plan.functions, plan.plain, setup.frame, self._told
         straight, slugs = self._straight or told, setup.slugs() if told else {}
-        pending, running, run = Pending(), Running(_STARTING), None
+        pending, running, run = states.Pending(), states.Running(_STARTING), None
         for number in plan.order:
             if ended[number]:
                 continue
@@ -136,7 +124,7 @@ class Driver:
             values[number] = value
             ended[number] = CLEAN
             if run is not None:
-                success = Success(SUCCEEDED, value)
+                success = states.Success(SUCCEEDED, value)
                 for tell in told:
                     tell(run, running, success)
 
@@ -207,7 +195,7 @@ class Driver:
         why = refused(board, number, None)
         if why is not None:
             self._settle(number, None, 0, why)
-        elif isinstance(known, Scheduled) and known.start_time is not None and known.start_time > clock.now():
+        elif isinstance(known, states.Scheduled) and known.start_time is not None and known.start_time > clock.now():
             self._hold(number, None, getattr(known, "run_count", 0) + 1, known, board.added(number))
         else:
             self._attempt(number, None, getattr(known, "run_count", 0) + 1, board.added(number))
@@ -242,10 +230,10 @@ class Driver:
         straight = self.board.plan.tasks[number].options.straight
         named = call if straight else admitted(self.board, self._flights.work(number), number, call)
         _, child, attempt, extra = call
-        if isinstance(named, State):
+        if isinstance(named, states.State):
             self._settle(number, child, 0, named, extra)
             return None
-        running = Running(_STARTING)
+        running = states.Running(_STARTING)
         state = moved(self.board, number, child, attempt, self._before(number, child), running)
         if not state.is_running():  # what else a handler or a policy made of it
             self._conclude(number, child, attempt, state, extra)
@@ -257,26 +245,28 @@ class Driver:
         if ended is not None:
             self._settle_all(number, calls, ended)
 
-    def _before(self, number: int, child: int | None) -> State:
+    def _before(self, number: int, child: int | None) -> states.State:
         mapping = self.board.maps.get(number)
         known = self.board.states.get(number) if mapping is None or child is None else mapping.children.odd.get(child)
-        return known if isinstance(known, Scheduled) else Pending()
+        return known if isinstance(known, states.Scheduled) else states.Pending()
 
     # mapped tasks
 
     def _begin_mapped(self, number: int) -> None:
         known = self.board.states.get(number)
         root = self._maps.begin(number)
-        if isinstance(root, State):
+        if isinstance(root, states.State):
             self._settle(number, None, 0, root)
             return
-        state = handled(self.board, number, None, 1, Pending(), Mapped("Ready to be mapped.", n_map_states=root.width))
+        state = handled(
+            self.board, number, None, 1, states.Pending(), states.Mapped("Ready to be mapped.", n_map_states=root.width)
+        )
         if not state.is_mapped():
             del self.board.maps[number]
-            self._conclude(number, None, 0, committed(self.board, number, None, 1, Pending(), state))
+            self._conclude(number, None, 0, committed(self.board, number, None, 1, states.Pending(), state))
             return
         chain = self._maps.follow(root)
-        if isinstance(known, Mapped):  # children that ended in an earlier run stay as they ended
+        if isinstance(known, states.Mapped):  # children that ended in an earlier run stay as they ended
             for child, state in enumerate(known.map_states[: root.width]):
                 if state.is_terminal():
                     self._end_child(number, child, state)
@@ -377,8 +367,8 @@ class Driver:
 
     def _end_mapped(self, mapping: Mapping) -> None:
         del self.board.maps[mapping.number]
-        state = committed(self.board, mapping.number, None, 1, Pending(), mapping.state())
-        clean = not mapping.children.odd and isinstance(state, Mapped)
+        state = committed(self.board, mapping.number, None, 1, states.Pending(), mapping.state())
+        clean = not mapping.children.odd and isinstance(state, states.Mapped)
         self._finish(mapping.number, state, CLEAN if clean else ODD)
 
     # after a task
@@ -392,47 +382,47 @@ class Driver:
             self._children_ended(mapping, children)
             return
         for position, (_, child, attempt, extra) in enumerate(calls):
-            state = ended.states.get(position) or Success(SUCCEEDED, ended.values[position])
+            state = ended.states.get(position) or states.Success(SUCCEEDED, ended.values[position])
             self._settle(number, child, attempt, state, extra)
 
-    def _settle(self, number: int, child: int | None, attempt: int, state: State, extra: Extra = None) -> None:
+    def _settle(self, number: int, child: int | None, attempt: int, state: states.State, extra: Extra = None) -> None:
         """Take up how an attempt ended, once all have had their say.
 
         Attempt 0 stands for none: the task was refused, or its result was there, before its first.
         """
         self._conclude(number, child, attempt, self._agreed(number, child, attempt, state), extra)
 
-    def _conclude(self, number: int, child: int | None, attempt: int, state: State, extra: Extra = None) -> None:
+    def _conclude(self, number: int, child: int | None, attempt: int, state: states.State, extra: Extra = None) -> None:
         """Hold what is to be tried again, in the same round of its loop, or to go into the next; end the rest."""
-        if isinstance(state, Looped):
+        if isinstance(state, states.Looped):
             looped = {"task_loop_count": state.loop_count + 1, "task_loop_result": state.result}
             self._hold(number, child, 1, state, {**(extra or {}), **looped})
-        elif isinstance(state, Paused):
+        elif isinstance(state, states.Paused):
             self._pause(number, child, attempt, state, {**(extra or {}), "resume": True})
-        elif isinstance(state, Scheduled):
-            self._hold(number, child, attempt + isinstance(state, Retrying), state, extra)
+        elif isinstance(state, states.Scheduled):
+            self._hold(number, child, attempt + isinstance(state, states.Retrying), state, extra)
         elif child is not None:
             self._end_child(number, child, state)
         else:
             self._finish(number, state, CLEAN if is_plain(state) else ODD)
 
-    def _agreed(self, number: int, child: int | None, attempt: int, state: State) -> State:
+    def _agreed(self, number: int, child: int | None, attempt: int, state: states.State) -> states.State:
         """Return the state that an attempt ends in; a failure with retries left is committed as Retrying only."""
-        old: State = Running() if attempt else Pending()
+        old: states.State = states.Running() if attempt else states.Pending()
         options = self.board.plan.tasks[number].options
         state = handled(self.board, number, child, attempt, old, retries.timed(options, attempt, state))
-        again = retries.retrying(options, attempt, state) if isinstance(state, Failed) else None
+        again = retries.retrying(options, attempt, state) if isinstance(state, states.Failed) else None
         if again is not None:
             state = handled(self.board, number, child, attempt, state, again)
         return committed(self.board, number, child, attempt, old, state)
 
-    def _hold(self, number: int, child: int | None, attempt: int, state: State, extra: Extra = None) -> None:
+    def _hold(self, number: int, child: int | None, attempt: int, state: states.State, extra: Extra = None) -> None:
         """Let an attempt wait for the time that its state names; the next round of a loop need not wait."""
         self._keep(number, child, state)
-        due = state.start_time if isinstance(state, Scheduled) else None
+        due = state.start_time if isinstance(state, states.Scheduled) else None
         heapq.heappush(self._held, (due or clock.now(), next(self._tie), number, child, attempt, extra))
 
-    def _pause(self, number: int, child: int | None, attempt: int, state: Paused, extra: Extra) -> None:
+    def _pause(self, number: int, child: int | None, attempt: int, state: states.Paused, extra: Extra) -> None:
         """Let a task wait for the time it names, or for somebody's approval."""
         if state.start_time is not None:
             self._hold(number, child, max(attempt, 1), state, extra)
@@ -440,7 +430,7 @@ class Driver:
         self._keep(number, child, state)
         self._paused.append((number, child, attempt, extra))
 
-    def _keep(self, number: int, child: int | None, state: State) -> None:
+    def _keep(self, number: int, child: int | None, state: states.State) -> None:
         self._odd = True
         self.board.ended[number] = HELD
         if child is None:
@@ -448,7 +438,7 @@ class Driver:
         else:
             self.board.maps[number].children.odd[child] = state
 
-    def _end_child(self, number: int, child: int, state: State) -> None:
+    def _end_child(self, number: int, child: int, state: states.State) -> None:
         mapping = self.board.maps[number]
         mapping.end(child, state)
         self._children_ended(mapping, (child,))
@@ -459,13 +449,13 @@ class Driver:
         if not mapping.left:
             self._end_mapped(mapping)
 
-    def _finish(self, number: int, state: State, how: int) -> None:
+    def _finish(self, number: int, state: states.State, how: int) -> None:
         """Take up the terminal state of a task and make ready what waited for it."""
         board = self.board
         board.values[number] = state.result
         board.ended[number] = how
         self._odd = self._odd or how == ODD
-        if type(state) is Success and how == CLEAN:
+        if type(state) is states.Success and how == CLEAN:
             board.states.pop(number, None)
         else:
             board.states[number] = state

@@ -1,7 +1,6 @@
 """The event loop on which the `async def` tasks of a run make progress together."""
 
 import asyncio
-import contextvars
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent import futures
@@ -22,7 +21,6 @@ class EventLoop:
         loop = self._loop or self._begin()
         future: futures.Future[Any] = futures.Future()
         future.set_running_or_notify_cancel()
-        surroundings = contextvars.copy_context()
 
         async def run() -> None:
             try:
@@ -31,11 +29,11 @@ class EventLoop:
                 future.set_exception(error)
 
         def start() -> None:
-            task = loop.create_task(run(), context=surroundings)
+            task = loop.create_task(run())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-        loop.call_soon_threadsafe(start)
+        loop.call_soon_threadsafe(start)  # which takes this thread's context along
         return future
 
     def close(self) -> None:

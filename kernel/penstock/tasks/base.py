@@ -288,18 +288,16 @@ def task(
     return functools.partial(FunctionTask, **options) if fn is None else FunctionTask(fn, **options)
 
 
-def _no_flow(task: Task) -> Any:
-    message = (
-        f"{task!r} was called outside of a flow. Call it inside `with Flow(...):`, pass flow=, "
-        f"or run its function alone: {task.name}.run(...)"
-    )
-    raise errors.FlowError(message)
-
-
 def where(task: Task, flow: "Flow | None") -> Any:
     """Return *flow* or the active one, to which *task* is to be added; raises FlowError if there is neither."""
     graph = active_flow.get() if flow is None else within_blocks(flow)
-    return graph if graph is not None else _no_flow(task)
+    if graph is None:
+        message = (
+            f"{task!r} was called outside of a flow. Call it inside `with Flow(...):`, pass flow=, "
+            f"or run its function alone: {task.name}.run(...)"
+        )
+        raise errors.FlowError(message)
+    return graph
 
 
 def _wary(construct: Callable[..., None]) -> Callable[..., None]:
