@@ -4,6 +4,7 @@ Inputs are positions in one list of values: a task's value stands at its own num
 flow stand behind the last task. So a call's arguments are gathered without looking anything up.
 """
 
+import graphlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -116,23 +117,14 @@ class Plan:
         return waiting, counts
 
     def _sort(self) -> list[int]:
-        """Return an order by Kahn's algorithm (1962), in the order of creation where there is a choice."""
-        waiting, counts = self.downstream(range(len(self.tasks)))
-        order = [number for number, count in counts.items() if not count]
-        for number in order:  # grows while it is walked
-            for other in waiting[number]:
-                counts[other] -= 1
-                if not counts[other]:
-                    order.append(other)
-        if len(order) < len(self.tasks):
-            raise errors.CycleError(self._describe_cycle({n for n, count in counts.items() if count}))
-        return order
-
-    def _describe_cycle(self, left: set[int]) -> str:
-        """Follow upstream tasks within what could not be sorted until one comes twice."""
-        path = [min(left)]
-        while path.count(path[-1]) == 1:
-            path.append(min(self.upstream(path[-1]) & left))
-        circle = path[path.index(path[-1]) :]
-        names = " → ".join(self.tasks[number].name for number in reversed(circle))
-        return f"The tasks depend on one another in a circle: {names}. Take out one of these dependencies"
+        """Return an order, the order of creation where there is a choice; raises CycleError."""
+        count = len(self.tasks)
+        sorter = graphlib.TopologicalSorter(dict.fromkeys(range(count), ()))
+        for number in range(count):
+            sorter.add(number, *self.upstream(number))
+        try:
+            return [*sorter.static_order()]
+        except graphlib.CycleError as error:
+            names = " → ".join([self.tasks[number].name for number in error.args[1]])
+            message = f"The tasks depend on one another in a circle: {names}. Take out one of these dependencies"
+            raise errors.CycleError(message) from None
