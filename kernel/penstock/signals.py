@@ -3,6 +3,7 @@
 They derive from BaseException so that a task's own `except Exception` lets them through.
 """
 
+import copyreg
 from typing import Any, ClassVar
 
 from penstock import states
@@ -20,24 +21,11 @@ class PenstockSignal(BaseException):
         self.state: states.State = self._state_class(message, *args, **state_kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle class and state; a result that is the signal itself becomes the new signal."""
-        rebuild, (kind, values) = self.state.__reduce__()
-        holds_itself = self.state.result is self
-        state = rebuild(kind, {**values, "result": None}) if holds_itself else self.state
-        return _rebuild, (type(self), self.args, holds_itself, state)
+        """Pickle class, message and state, whatever a subclass is made of."""
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
 
     def _default_result(self) -> Any:
         return self
-
-
-def _rebuild(
-    kind: type[PenstockSignal], args: tuple[Any, ...], holds_itself: bool, state: states.State
-) -> PenstockSignal:
-    signal = kind.__new__(kind)
-    signal.args, signal.state = args, state
-    if holds_itself:
-        state.result = signal
-    return signal
 
 
 class FAIL(PenstockSignal):

@@ -4,6 +4,7 @@ A state holds the bare value of a task (`result`) and, where that value was writ
 Serialised, a state carries the location and never the value, nor the context, which may hold values too.
 """
 
+import copyreg
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -196,14 +197,12 @@ class State:
         values = {name: getattr(self, name) for name in names}
         if isinstance(self.result, Exception):
             values["result"] = packing.packed(self.result)
-        return _rebuild, (type(self), values)
+        return copyreg.__newobj__, (type(self),), values  # type: ignore[attr-defined]  # what object's own gives
 
-
-def _rebuild(kind: type[State], values: dict[str, Any]) -> State:
-    state = kind.__new__(kind)
-    for name, value in values.items():
-        setattr(state, name, value.restored() if isinstance(value, packing.Packed) else value)
-    return state
+    def __setstate__(self, values: dict[str, Any]) -> None:
+        """Unpickle the slots."""
+        for name, value in values.items():
+            setattr(self, name, value.restored() if isinstance(value, packing.Packed) else value)
 
 
 class Pending(State, color="#7ebdff"):
