@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from penstock import errors
 from penstock.blocks import Block
 from penstock.context import open_blocks
-from penstock.edges import FLATTENED, MAPPED, WHOLE, Binding, EdgeAnnotation
+from penstock.edges import MAPPED, WHOLE, Binding, EdgeAnnotation
 from penstock.tasks import Constant, Task
-from penstock.tasks.collections import as_input
 
 if TYPE_CHECKING:
     from penstock.flow import Flow
@@ -59,14 +58,12 @@ class _Region(Block):
 
     def take(self, value: Any) -> Any:
         """Return an argument as the function gets it: a task, or a constant that is passed whole."""
-        annotation = value if isinstance(value, EdgeAnnotation) else EdgeAnnotation(value)
-        whole = annotation.mapped is False
-        inner = as_input(annotation.value, self.flow)
+        inner, mark = self.flow._marked_one(value, mapped=True)  # noqa: SLF001 - the graph's own two halves
         if not isinstance(inner, Task):
-            if whole:
+            if not mark & MAPPED:
                 return inner
             inner = Constant(inner)
-        self._marks[inner] = MAPPED * (not whole) | FLATTENED * annotation.flattened
+        self._marks[inner] = mark
         return self.flow.add_task(inner)
 
     def __enter__(self) -> None:

@@ -160,7 +160,7 @@ class Driver:
         asked, self._paused = self._paused, []
         for number, child, attempt, extra in asked:
             if approve(self.board.task_run(number, child, attempt).name):
-                self._attempt(number, child, max(attempt, 1), extra)
+                self._attempt(number, child, attempt, extra)
             else:
                 self._paused.append((number, child, attempt, extra))
         return len(self._paused) < len(asked)
@@ -398,7 +398,7 @@ class Driver:
             looped = {"task_loop_count": state.loop_count + 1, "task_loop_result": state.result}
             self._hold(number, child, 1, state, {**(extra or {}), **looped})
         elif isinstance(state, states.Paused):
-            self._pause(number, child, attempt, state, {**(extra or {}), "resume": True})
+            self._hold(number, child, max(attempt, 1), state, {**(extra or {}), "resume": True})
         elif isinstance(state, states.Scheduled):
             self._hold(number, child, attempt + isinstance(state, states.Retrying), state, extra)
         elif child is not None:
@@ -417,20 +417,12 @@ class Driver:
         return committed(self.board, number, child, attempt, old, state)
 
     def _hold(self, number: int, child: int | None, attempt: int, state: states.State, extra: Extra = None) -> None:
-        """Let an attempt wait for the time that its state names; the next round of a loop need not wait."""
-        self._keep(number, child, state)
+        """Let an attempt wait for the time that its state names, or for approval; the next round of a loop need not."""
         due = state.start_time if isinstance(state, states.Scheduled) else None
-        heapq.heappush(self._held, (due or clock.now(), next(self._tie), number, child, attempt, extra))
-
-    def _pause(self, number: int, child: int | None, attempt: int, state: states.Paused, extra: Extra) -> None:
-        """Let a task wait for the time it names, or for somebody's approval."""
-        if state.start_time is not None:
-            self._hold(number, child, max(attempt, 1), state, extra)
-            return
-        self._keep(number, child, state)
-        self._paused.append((number, child, attempt, extra))
-
-    def _keep(self, number: int, child: int | None, state: states.State) -> None:
+        if due is None and isinstance(state, states.Paused):
+            self._paused.append((number, child, attempt, extra))
+        else:
+            heapq.heappush(self._held, (due or clock.now(), next(self._tie), number, child, attempt, extra))
         self._odd = True
         self.board.ended[number] = HELD
         if child is None:

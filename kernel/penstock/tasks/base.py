@@ -10,7 +10,7 @@ from penstock import errors
 from penstock.context import active_flow, context, within_blocks
 from penstock.tasks.operators import Operators
 from penstock.tasks.options import OPTION_NAMES, TaskOptions, make_options
-from penstock.tasks.signatures import Inputs, annotated_nout, call_signature, describe_inputs, describe_output
+from penstock.tasks.signatures import Inputs, annotated_nout, call_signature
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -195,11 +195,19 @@ class Task(Operators):
 
     def inputs(self) -> dict[str, dict[str, Any]]:
         """Return for each input its `type`, `default` and whether it is `required`, as `run` declares it."""
-        return describe_inputs(self.body())
+        return {
+            name: {
+                "type": Any if parameter.annotation is parameter.empty else parameter.annotation,
+                "default": None if parameter.default is parameter.empty else parameter.default,
+                "required": parameter.default is parameter.empty,
+            }
+            for name, parameter in inspect.signature(self.body()).parameters.items()
+        }
 
     def outputs(self) -> Any:
         """Return the type that `run` is annotated to return, or Any."""
-        return describe_output(self.body())
+        returned = inspect.signature(self.body()).return_annotation
+        return Any if returned is inspect.Signature.empty else returned
 
     def __getattr__(self, name: str) -> Any:
         """Return an option as if it were an attribute: `task.max_retries`; and for `help`, what a call takes."""

@@ -102,24 +102,6 @@ class Inputs:
         raise TypeError(f"{self.owner} {what}")
 
 
-def describe_inputs(function: Callable[..., Any]) -> dict[str, dict[str, Any]]:
-    """Return type, default and requiredness of each input of *function*; Any and None where nothing is said."""
-    return {
-        name: {
-            "type": Any if parameter.annotation is parameter.empty else parameter.annotation,
-            "default": None if parameter.default is parameter.empty else parameter.default,
-            "required": parameter.default is parameter.empty,
-        }
-        for name, parameter in inspect.signature(function).parameters.items()
-    }
-
-
-def describe_output(function: Callable[..., Any]) -> Any:
-    """Return what *function* is annotated to return, Any if nothing is said."""
-    returned = inspect.signature(function).return_annotation
-    return Any if returned is inspect.Signature.empty else returned
-
-
 _BARE: Final = (tuple, typing.Tuple)  # noqa: UP006 - annotations are the user's
 
 
