@@ -115,12 +115,10 @@ class DateTimeParameter(Parameter):
         if value is None:
             return None
         try:
-            moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-        except ValueError as error:
-            message = f'parameter "{self.name}" must be a time such as 2026-01-31T08:00; found {value!r}: {error}'
-            raise errors.ParameterError(message) from error
-        if not isinstance(moment, datetime):
-            raise errors.ParameterError(f'parameter "{self.name}" must be a datetime or ISO 8601 text; found {value!r}')
+            moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        except (TypeError, ValueError) as error:
+            message = f'parameter "{self.name}" must be a datetime or ISO 8601 text, such as 2026-01-31T08:00'
+            raise errors.ParameterError(f"{message}; found {value!r}: {error}") from error
         return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 

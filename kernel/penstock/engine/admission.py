@@ -4,11 +4,10 @@ from collections.abc import Mapping as MappingOf
 from typing import Final
 
 from penstock import errors, signals, triggers
-from penstock.context import enter, leave
 from penstock.edges import MAPPED, Edge
 from penstock.engine.board import Board
 from penstock.engine.failures import describe, state_of, without_framework
-from penstock.engine.frames import TaskFrame
+from penstock.engine.frames import TaskFrame, inside
 from penstock.engine.mapping import Mapping, Origins, has_items, odd_children, passed
 from penstock.engine.templates import filled
 from penstock.engine.work import Call, Work
@@ -26,18 +25,16 @@ def refused(board: Board, number: int, child: int | None, origins: Origins | Non
     by_edge = board.upstream_states(number, child, origins or {})
     if task.options.skip_on_upstream_skip and _is_skipped_above(by_edge):
         return Skipped(_SKIPPED)
-    token = enter(board.frame(number, child))
     try:
-        if trigger(by_edge):
-            return None
+        with inside(board.frame(number, child)):
+            if trigger(by_edge):
+                return None
     except signals.PenstockSignal as signal:
         return signal.state
     except Exception as error:  # noqa: BLE001 - a user's trigger
         without_framework(error)
         message = f"The trigger of {task.name} raised {type(error).__name__}: {error}"
         return TriggerFailed(message, error, context={"exception": describe(error)})
-    finally:
-        leave(token)
     name = getattr(trigger, "__name__", str(trigger))
     return signals.TRIGGERFAIL(f"The trigger {name} of {task.name} did not accept its upstream states").state
 
@@ -83,13 +80,11 @@ def admitted(board: Board, work: Work, number: int, call: Call) -> "Call | State
     template = board.plan.tasks[number].options.task_run_name
     args, child, attempt, extra = call
     if template is not None:
-        token = enter(TaskFrame(board.setup.frame, board, number, child, attempt, extra))
         try:
-            name = filled(template, work.inputs(call), f"task_run_name of task {work.__name__!r}")
+            with inside(TaskFrame(board.setup.frame, board, number, child, attempt, extra)):
+                name = filled(template, work.inputs(call), f"task_run_name of task {work.__name__!r}")
         except errors.TaskError as error:
             return state_of(error)
-        finally:
-            leave(token)
         board.names[number, child] = name
         call = args, child, attempt, {**(extra or {}), "task_run_name": name}
     return (None if work.looks else work.look_up(board.setup.frame, call)) or call

@@ -9,16 +9,17 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Iterable
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock import clock, states
-from penstock.context import enter, leave
+from penstock.context import enter
 from penstock.engine import retries
 from penstock.engine.admission import admitted, refused
 from penstock.engine.board import CLEAN, HELD, ODD, WAITING, Board
 from penstock.engine.failures import state_of
 from penstock.engine.flights import WINDOW, Flights
-from penstock.engine.frames import TaskFrame
+from penstock.engine.frames import TaskFrame, inside
 from penstock.engine.mapping import Mapping, passed
 from penstock.engine.maps import Maps
 from penstock.engine.runs import TaskRun
@@ -65,18 +66,13 @@ class Driver:
 
     def run(self) -> None:
         """Run every task."""
-        token = enter(self.board.setup.frame)
-        try:
+        with inside(self.board.setup.frame), closing(self._flights), clock.current().participate():
             self._tell_of_preset()
-            with clock.current().participate():
-                if self._flights.pool is None:
-                    self._sweep()
-                left = [n for n in self.board.plan.order if self.board.ended[n] in {WAITING, HELD}]
-                if left:
-                    self._drive(left)
-        finally:
-            self._flights.close()
-            leave(token)
+            if self._flights.pool is None:
+                self._sweep()
+            left = [n for n in self.board.plan.order if self.board.ended[n] in {WAITING, HELD}]
+            if left:
+                self._drive(left)
 
     def _tell_of_preset(self) -> None:
         """Let those who watch know of the tasks whose value was there before the run: parameters."""
@@ -295,16 +291,15 @@ class Driver:
         stages = [(mapping, TaskFrame(below, self.board, mapping.number, 0)) for mapping in chain]
         for mapping in chain:
             mapping.left += 1  # none ends before the loops have
-        token = enter(below)
-        if len(chain) == 1:
-            self._call_straight(*stages[0], range(chain[0].width))
-        else:
-            for child in range(chain[0].width):
-                for mapping, frame in stages:
-                    if child < mapping.width and mapping.is_clean_above(child):
-                        self._call_straight(mapping, frame, range(child, child + 1))
-                self._maps.let_go(chain, child)
-        leave(token)
+        with inside(below):
+            if len(chain) == 1:
+                self._call_straight(*stages[0], range(chain[0].width))
+            else:
+                for child in range(chain[0].width):
+                    for mapping, frame in stages:
+                        if child < mapping.width and mapping.is_clean_above(child):
+                            self._call_straight(mapping, frame, range(child, child + 1))
+                    self._maps.let_go(chain, child)
         for mapping in chain:
             mapping.left -= 1
             mapping.take(mapping.width)

@@ -1,11 +1,12 @@
 """The context of a run and of its tasks: frames whose values are made when they are asked for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from penstock import clock
-from penstock.context import Frame
+from penstock.context import Frame, enter, leave
 from penstock.engine.runs import FlowRun
 
 
@@ -45,6 +46,16 @@ def run_values(run: FlowRun, more: Mapping[str, Any]) -> dict[str, Any]:
         "scheduled_start_time": clock.now(),
         **more,
     }
+
+
+@contextmanager
+def inside(frame: Frame) -> Iterator[None]:
+    """Put *frame* in force inside the block."""
+    token = enter(frame)
+    try:
+        yield
+    finally:
+        leave(token)
 
 
 class Identity(Protocol):

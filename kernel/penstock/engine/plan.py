@@ -5,8 +5,10 @@ flow stand behind the last task. So a call's arguments are gathered without look
 """
 
 import graphlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from penstock import errors
@@ -83,11 +85,9 @@ class Plan:
     @cached_property
     def uses(self) -> list[int]:
         """How many tasks wait for each."""
-        counted = [0] * len(self.tasks)
-        for number in range(len(self.tasks)):
-            for other in self.upstream(number):
-                counted[other] += 1
-        return counted
+        count = len(self.tasks)
+        counted = Counter(chain.from_iterable(map(self.upstream, range(count))))
+        return [counted[number] for number in range(count)]
 
     def is_mapped(self, number: int) -> bool:
         """Return whether task *number* runs once for each item of an input."""

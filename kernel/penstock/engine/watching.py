@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from penstock import signals
-from penstock.context import enter, leave
 from penstock.engine.board import Board
 from penstock.engine.failures import unreadable
+from penstock.engine.frames import inside
 from penstock.states import State
 
 if TYPE_CHECKING:
@@ -19,11 +19,8 @@ def handled(board: Board, number: int, child: int | None, attempt: int, old: Sta
     task = board.plan.tasks[number]
     if not task.options.state_handlers:
         return new
-    token = enter(board.frame(number, child, attempt))
-    try:
+    with inside(board.frame(number, child, attempt)):
         return asked(task.options.state_handlers, task, old, new)
-    finally:
-        leave(token)
 
 
 def asked(

@@ -5,18 +5,18 @@ import importlib
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from penstock import errors, signals
-from penstock.context import Frame, current, enter, leave
+from penstock.context import Frame, current
 from penstock.engine import records
 from penstock.engine.caching import Cache
 from penstock.engine.failures import state_of
-from penstock.engine.frames import RUN_LAZY, TaskFrame
+from penstock.engine.frames import RUN_LAZY, TaskFrame, inside
 from penstock.engine.printing import logged
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.engine.templates import filled, template_values
@@ -114,7 +114,7 @@ class Work:
         """Run the body, a coroutine function, once, on the event loop this is awaited on."""
         ended = Ended([None])
         below = Frame(dict(self.values), current(), RUN_LAZY)
-        with self._inside(below, call):
+        with inside(TaskFrame(below, self, 0, *call[1:])):
             try:
                 state = self._found(call) or await self._awaited(call)
             except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
@@ -124,14 +124,14 @@ class Work:
 
     def look_up(self, below: Frame, call: Call) -> State | None:
         """Return the state of a call whose value is there already, at its target or in the cache."""
-        with self._inside(below, call):
+        with inside(TaskFrame(below, self, 0, *call[1:])):
             try:
                 return self._found(call)
             except Exception as error:  # noqa: BLE001 - a user's template or validator, or a damaged result
                 return state_of(error)
 
     def _run(self, below: Frame, call: Call) -> State:
-        with self._inside(below, call):
+        with inside(TaskFrame(below, self, 0, *call[1:])):
             try:
                 return (self._found(call) if self.looks else None) or self._kept(call, self._success(call))
             except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
@@ -140,8 +140,7 @@ class Work:
     def _run_bare(self, below: Frame, calls: list[Call], ended: Ended) -> None:
         """Call the function with nothing around it."""
         frame = TaskFrame(below, self, 0)
-        token = enter(frame)
-        try:
+        with inside(frame):
             for position, (args, child, attempt, extra) in enumerate(calls):
                 frame.map_index, frame.attempt, frame.extra = child, attempt, extra
                 try:
@@ -151,16 +150,6 @@ class Work:
                     ended.values[position] = value
                 except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
                     _note(ended, position, _rounded(state_of(error), calls[position]))
-        finally:
-            leave(token)
-
-    @contextmanager
-    def _inside(self, below: Frame, call: Call) -> Iterator[None]:
-        token = enter(TaskFrame(below, self, 0, *call[1:]))
-        try:
-            yield
-        finally:
-            leave(token)
 
     def _success(self, call: Call) -> State:
         """Return the state of a body that returned, or raised that it succeeded."""
