@@ -88,7 +88,8 @@ class Flow(FlowGraph):
         for task in tasks or ():
             self.add_task(task)
         for edge in edges or ():
-            self._join(edge)
+            one, two, key = edge.upstream_task, edge.downstream_task, edge.key
+            self.add_edge(one, two, key, mapped=edge.mapped, flattened=edge.flattened)
         if reference_tasks is not None:
             self.set_reference_tasks(reference_tasks)
         if validate:

@@ -78,22 +78,26 @@ class FlowGraph(FlowQueries):
         mapped: bool,
     ) -> None:
         """Write down what a call has bound *task* to, adding the tasks among the values."""
-        bindings = self._bindings
-        plain = not mapped and upstream_tasks is None
-        if plain:
-            for value in values:
-                if type(value) in SIMPLE:
-                    continue
-                if not isinstance(value, Task):
-                    plain = False
-                    break
-                if value not in bindings:
-                    self.add_task(value)
-        binding = Binding(keys, values) if plain else self._marked(task, keys, values, upstream_tasks or (), mapped)
-        if task not in bindings:
+        if not mapped and upstream_tasks is None and self._passes_plainly(values):
+            binding = Binding(keys, values)
+        else:
+            binding = self._marked(task.signature.names if keys is None else keys, values, upstream_tasks or (), mapped)
+            binding.keys = keys
+        if task not in self._bindings:
             self._add(task, binding if values or upstream_tasks else None)
         elif values or upstream_tasks:
             self._bind_more(task, binding)
+
+    def _passes_plainly(self, values: tuple[Any, ...]) -> bool:
+        """Return whether *values* are tasks, which are added, and constants that hold none."""
+        for value in values:
+            if type(value) in SIMPLE:
+                continue
+            if not isinstance(value, Task):
+                return False
+            if value not in self._bindings:
+                self.add_task(value)
+        return True
 
     def _remove(self, task: Task) -> None:
         """Take out a task that no other waits for, as if it had never been made."""
@@ -112,22 +116,16 @@ class FlowGraph(FlowQueries):
         self._bindings[task] = before.joined(binding, names)
         self._plan = self._index = None
 
-    def _marked(
-        self,
-        task: Task,
-        keys: tuple[str, ...] | None,
-        values: tuple[Any, ...],
-        upstream_tasks: Iterable[Any],
-        mapped: bool,
-    ) -> Binding:
+    def _marked(self, names: Iterable[str], values: Iterable[Any], waited: Iterable[Any], mapped: bool) -> Binding:
         if mapped and any(block.maps for block in open_blocks.get()):
             message = "A function given to apply_map is mapped as a whole; inside it, call tasks without .map"
             raise errors.FlowError(message)
-        names = task.signature.names if keys is None else keys
-        marked = [self._marked_one(value, mapped=mapped) for value in (*values, *upstream_tasks)]
-        ends: list[End] = [(value, key, mark) for key, (value, mark) in zip(names, marked[: len(values)], strict=False)]
-        ends += [(value, None, mark) for value, mark in marked[len(values) :] if isinstance(value, Task)]
-        return Binding.of(ends, keys)
+        ends: list[End] = []
+        for key, value in (*zip(names, values, strict=False), *((None, value) for value in waited)):
+            inner, mark = self._marked_one(value, mapped=mapped)
+            if key is not None or isinstance(inner, Task):
+                ends.append((inner, key, mark))
+        return Binding.of(ends)
 
     def _marked_one(self, value: Any, *, mapped: bool) -> tuple[Any, int]:
         """Return a value, or the task that gathers it, and how it passes; raises TypeError if it cannot be mapped."""
@@ -169,17 +167,9 @@ class FlowGraph(FlowQueries):
         if isinstance(upstream_task, Task):
             edge = Edge(upstream_task, downstream_task, key, mapped=mapped, flattened=flattened)
         marked = EdgeAnnotation(upstream_task, mapped=mapped, flattened=flattened)
-        if key is None:
-            self._bind(downstream_task, (), (), [marked], mapped)
-        else:
-            downstream_task.signature.check_names((key,))
-            self._bind(downstream_task, (key,), (marked,), None, mapped)
-        if validate:
-            self.compile()
+        inputs, waited = ({key: marked}, ()) if key is not None else ({}, (marked,))
+        self.set_dependencies(downstream_task, waited, (), inputs, mapped=mapped, validate=validate)
         return edge
-
-    def _join(self, edge: Edge) -> None:
-        self.add_edge(edge.upstream_task, edge.downstream_task, edge.key, mapped=edge.mapped, flattened=edge.flattened)
 
     def set_dependencies(
         self,
