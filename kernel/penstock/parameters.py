@@ -114,9 +114,7 @@ class DateTimeParameter(Parameter):
         """Return the time; raises ParameterError for what is neither a datetime nor ISO 8601."""
         if value is None:
             return None
-        failure = (
-            f'parameter "{self.name}" must be a datetime or text such as 2026-01-31T08:00; found {value!r}'
-        )
+        failure = f'parameter "{self.name}" must be a datetime or text such as 2026-01-31T08:00; found {value!r}'
         with errors.told_as(errors.ParameterError, failure, TypeError, ValueError):
             moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
         return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

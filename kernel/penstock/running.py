@@ -156,6 +156,8 @@ def open_executor(choice: ExecutorChoice) -> "tuple[AbstractContextManager[futur
     """
     if isinstance(choice, futures.Executor):
         return nullcontext(choice), not isinstance(choice, futures.ThreadPoolExecutor)
+    if choice is None and settings.get().executor == {"type": "in-process"}:
+        return nullcontext(), False  # the kernel's own, which a small run need not look up
     executor = Executor.resolve(choice) if choice is not None else Executor.configured()
     return executor.open(), executor.remote
 

@@ -92,8 +92,11 @@ def compare(timed: dict[str, Timed], repeats: int, measure: Callable[[Timed], fl
 
 
 def often(size: int, repeats: int) -> int:
-    """Return how many repeats of a measurement of *size* tasks give a steady median: more where each is short."""
-    return max(3, repeats * 10_000 // size // 2) if size > 10_000 else repeats * min(5, 10_000 // size)
+    """Return how many repeats of a measurement of *size* tasks give a steady median: more where each is short.
+
+    Python itself needs a dozen runs of a thousand tasks until all that runs once a flow is specialised.
+    """
+    return max(3, repeats * 10_000 // size // 2) if size > 10_000 else repeats * min(20, 20_000 // size)
 
 
 def definition(repeats: int) -> Iterator[Row]:
@@ -190,7 +193,7 @@ def observed(size: int, repeats: int) -> Iterator[Row]:
     shape = references.wide(size)
     watched()
     transitions = len(told)
-    times = compare({"watched": watched, "alone": partial(run, shape)}, repeats)
+    times = compare({"watched": watched, "alone": partial(run, shape)}, often(size, repeats))
     each = (times["watched"] - times["alone"]) / transitions * 1e6
     yield {
         "what": "observer, per transition",
