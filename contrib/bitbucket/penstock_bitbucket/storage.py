@@ -13,7 +13,6 @@ from penstock_bitbucket.files import (
     BitbucketServerFileSystem,
     server,
 )
-from penstock_fsspec.commits import CommitFileSystem
 from penstock_fsspec.hosted import HostedStorage
 
 
@@ -64,8 +63,8 @@ class Bitbucket(HostedStorage):
             raise ValueError("cloud_username_secret and cloud_app_password_secret go together")
         return self
 
-    def files(self, ref: str | None = None) -> CommitFileSystem:
-        """Return the repository at *ref*, by default at the storage's own; raises SecretMissingError."""
+    def files(self, ref: str | None = None) -> Any:
+        """Return the repository as a file system, by default at the storage's own ref; raises SecretMissingError."""
         at = ref or self.ref
         if self.host is not None and self.project is not None:
             options: dict[str, Any] = {"token": self.token(), "secret": self.secret}

@@ -40,8 +40,8 @@ class GitLab(HostedStorage):
         server(self.host)
         return self
 
-    def files(self, ref: str | None = None) -> GitLabFileSystem:
-        """Return the project at *ref*, by default at the storage's own; raises SecretMissingError."""
+    def files(self, ref: str | None = None) -> Any:
+        """Return the project as a file system, by default at the storage's own ref; raises SecretMissingError."""
         return GitLabFileSystem(self.repo, ref or self.ref, host=self.host, token=self.token(), secret=self.secret)
 
     def repository(self) -> str:

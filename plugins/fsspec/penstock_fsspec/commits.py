@@ -139,6 +139,14 @@ class CommitFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ship
         entries = [entry] if entry.type == "file" else self._children(entry)
         return [_info(one) if detail else one.path for one in entries]
 
+    def walk(self, path: str, *args: Any, **options: Any) -> Iterator[Any]:
+        """Return folders with what is in them, none for a path that is not there; raises if the host does not tell.
+
+        fsspec leaves out whatever cannot be listed, and `find`, `glob` and `get` with it.
+        """
+        walked: Iterator[Any] = super().walk(path, *args, **{"on_error": _unless_missing, **options})
+        return walked
+
     def exists(self, path: str, **_: Any) -> bool:
         """Return whether there is something; raises if the host does not tell."""
         return self._type(path) is not None
@@ -267,6 +275,11 @@ class CommitFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ship
             where = f"{folder.path or '/'} of {self.at}"
             raise ServiceError(f"{self.client.service} lists {entry.path!r} in {where}, and no path is like that")
         return "/".join(parts[:-1])
+
+
+def _unless_missing(error: Exception) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _info(entry: Entry) -> dict[str, Any]:

@@ -1,12 +1,11 @@
 """Storages in repositories that a host gives out by its REST API: what they have in common."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from penstock.secrets import Secret
-from penstock_fsspec.commits import CommitFileSystem
 from penstock_fsspec.repositories import RepositoryStorage
 
 
@@ -19,16 +18,19 @@ class HostedStorage(RepositoryStorage, ABC):
     access_token_secret: str | None = Field(default=None, description="name of the secret that holds a token")
 
     @abstractmethod
-    def files(self, ref: str | None = None) -> CommitFileSystem:
-        """Return the repository at *ref*, by default at the storage's own; raises SecretMissingError."""
+    def files(self, ref: str | None = None) -> Any:  # fsspec carries no types
+        """Return the repository at *ref*, by default at the storage's own, as a `commits.CommitFileSystem`.
+
+        Raises SecretMissingError.
+        """
 
     def resolve_ref(self) -> str:
         """Return the commit that `ref` stands for now."""
-        return self.files().commit
+        return str(self.files().commit)
 
     def archive(self, commit: str) -> bytes:
         """Return the archive that the host makes of a commit."""
-        return self.files(commit).archive()
+        return bytes(self.files(commit).archive())
 
     @property
     def secret(self) -> str:

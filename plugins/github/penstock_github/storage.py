@@ -44,8 +44,8 @@ class GitHub(HostedStorage):
             plain_address("GitHub", self.base_url)
         return self
 
-    def files(self, ref: str | None = None) -> GitHubFileSystem:
-        """Return the repository at *ref*, by default at the storage's own; raises SecretMissingError."""
+    def files(self, ref: str | None = None) -> Any:
+        """Return the repository as a file system, by default at the storage's own ref; raises SecretMissingError."""
         return GitHubFileSystem(
             self.repo, ref or self.ref, base_url=self.base_url, token=self.token(), secret=self.secret
         )

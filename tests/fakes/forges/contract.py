@@ -152,6 +152,18 @@ class CommitFileSystemContract:
                 assert files.cat_file(f"/{path}") == plain[path]
                 assert files.info(path)["size"] == len(plain[path])
 
+    def test_nothing_is_found_where_nothing_is_and_what_cannot_be_listed_is_an_error(
+        self, repository: Repository, forge: Forge, open_files: Open
+    ) -> None:
+        files = open_files(ref=repository.branches["main"])
+        assert files.find("nowhere") == files.glob("nowhere/*") == []
+        files = open_files(ref=repository.branches["main"])
+        forge.plant(server.rate_limited(1800, code=429), times=9)
+        with pytest.raises(RateLimitError):
+            files.find("")
+        with pytest.raises(RateLimitError):
+            files.exists("README.md")
+
     def test_a_part_of_a_file_is_read(self, repository: Repository, open_files: Open) -> None:
         files = open_files()
         assert files.cat_file("README.md", 2, 4) == b"Fl"
