@@ -7,7 +7,7 @@ from typing import Any
 import cloudpickle
 import pytest
 
-from penstock import DateTimeParameter, Flow, Parameter, errors, registration, task
+from penstock import Flow, Parameter, errors, registration, task
 from penstock.results import MemoryResult
 from penstock.tasks import Task
 
@@ -117,37 +117,6 @@ def test_a_default_that_is_no_json_is_refused_by_name() -> None:
     flow, _ = make(default=object())
     with pytest.raises(errors.ParameterError, match='<Parameter: n> in flow "parametrised"'):
         registration.serialize(flow)
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ("2026-01-31", datetime(2026, 1, 31, tzinfo=UTC)),
-        ("2026-01-31T08:00", datetime(2026, 1, 31, 8, tzinfo=UTC)),
-        ("2026-01-31T08:00:00+02:00", datetime(2026, 1, 31, 6, tzinfo=UTC)),
-        ("20260131T080000Z", datetime(2026, 1, 31, 8, tzinfo=UTC)),
-        (datetime(2026, 1, 31), datetime(2026, 1, 31, tzinfo=UTC)),  # noqa: DTZ001 - a naive one is what is given
-        (None, None),
-    ],
-    ids=["date", "minutes", "offset", "basic", "naive", "none"],
-)
-def test_a_time_is_given_as_iso_8601_and_is_utc_unless_it_says_otherwise(given: Any, expected: datetime | None) -> None:
-    with Flow("times") as flow:
-        at = DateTimeParameter("at")
-    found = flow.run(at=given).result[at].result
-    assert found == expected
-    assert found is None or found.tzinfo is not None
-
-
-def test_a_time_may_have_a_default_which_is_read_like_one_that_is_given() -> None:
-    with Flow("default") as flow:
-        at = DateTimeParameter("at", default="2026-01-31")
-    assert flow.run().result[at].result == datetime(2026, 1, 31, tzinfo=UTC)
-    assert at.json_schema() == {"format": "date-time", "type": "string"}
-    with pytest.raises(errors.ParameterError, match="found 'soon'"):
-        DateTimeParameter("later", default="soon")
-    with pytest.raises(errors.ParameterError, match="found 5"):
-        flow.run(at=5)
 
 
 def test_the_value_of_a_parameter_is_not_written() -> None:

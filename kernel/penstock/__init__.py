@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from penstock.flow import Flow
     from penstock.hooks.markers import hookimpl, hookspec
     from penstock.mapped_functions import apply_map
-    from penstock.parameters import DateTimeParameter, Parameter
+    from penstock.parameters import Parameter
     from penstock.registration import get_backend
     from penstock.resources import resource_manager
     from penstock.secrets import Secret
@@ -42,7 +42,7 @@ _HOMES: Final[dict[str, str]] = {
     "flow": "Flow",
     "hooks.markers": "hookimpl hookspec",
     "mapped_functions": "apply_map",
-    "parameters": "DateTimeParameter Parameter",
+    "parameters": "Parameter",
     "registration": "get_backend",
     "resources": "resource_manager",
     "secrets": "Secret",
@@ -52,7 +52,7 @@ _NAMES: Final[dict[str, str]] = {name: f"penstock.{home}" for home, names in _HO
 
 __version__: Final = "0.1.0"
 __all__ = [
-    "DateTimeParameter", "Flow", "Parameter", "Secret", "Task", "apply_map", "as_task", "backends",
+    "Flow", "Parameter", "Secret", "Task", "apply_map", "as_task", "backends",
     "cache_validators", "case", "context", "errors", "executors", "flatten", "get_backend", "hookimpl",
     "hookspec", "ifelse", "mapped", "merge", "pause_task", "resource_manager", "results", "run_configs",
     "schedulers", "schedules", "serializers", "signals", "states", "storage", "switch", "tags", "task",

@@ -253,18 +253,18 @@ class Flow(FlowGraph):
     def save(self, fpath: str | Path | None = None) -> Path:
         """Write the flow, its code included, to a file that `Flow.load` reads, and return the path.
 
-        By default that is a file named after the flow in penstock's home folder.
+        By default that is a file named after the flow in penstock's home folder. Needs the plugin penstock-fsspec.
         """
-        from penstock.storage import scripts
+        from penstock.storage import Local
 
-        return scripts.save_flow(self, fpath)
+        return Local.save(self, fpath)
 
     @staticmethod
     def load(fpath: str | Path) -> "Flow":
         """Return the flow that `save` wrote, by the flow's name or by path. Only load files that you trust."""
-        from penstock.storage import scripts
+        from penstock.storage import Local
 
-        return scripts.load_saved(fpath)
+        return Local.load_saved(fpath)
 
     def diagnostics(self, *, include_secret_names: bool = False) -> str:
         """Return what to send along with a question, as JSON: versions, and what is set, by name and never by value."""

@@ -1,7 +1,6 @@
 """Parameters: the inputs of a flow run."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, Self, get_args
 
 from penstock import errors
@@ -98,26 +97,6 @@ class Parameter(Task, Generic[T]):
     def __repr__(self) -> str:
         """Show the name."""
         return f"<Parameter: {self.name}>"
-
-
-class DateTimeParameter(Parameter):
-    """A time: given as a datetime or as ISO 8601 text, UTC unless it says otherwise; None stays None."""
-
-    def __init__(
-        self, name: str, default: Any = no_default, *, required: bool | None = None, tags: Iterable[str] | None = None
-    ) -> None:
-        """Make a parameter and add it to the flow whose block this is in."""
-        super().__init__(name, default, required=required, type=datetime, tags=tags)
-        self.default: Any = self.validate(self.default)
-
-    def validate(self, value: Any) -> datetime | None:
-        """Return the time; raises ParameterError for what is neither a datetime nor ISO 8601."""
-        if value is None:
-            return None
-        failure = f'parameter "{self.name}" must be a datetime or text such as 2026-01-31T08:00; found {value!r}'
-        with errors.told_as(errors.ParameterError, failure, TypeError, ValueError):
-            moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def check_names(

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from penstock import signals
@@ -48,25 +49,23 @@ def resource_cleanup_trigger(upstream_states: "Mapping[Edge, State]") -> bool:
     return True
 
 
+@dataclass(repr=False)
 class ResourceManager:
-    """Makes blocks whose tasks use a resource; made by `@resource_manager`."""
+    """Makes blocks whose tasks use what *resource_class* makes; made by `@resource_manager`."""
 
-    def __init__(
-        self,
-        resource_class: Callable[..., Any],
-        name: str | None = None,
-        init_task_kwargs: Mapping[str, Any] | None = None,
-        setup_task_kwargs: Mapping[str, Any] | None = None,
-        cleanup_task_kwargs: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Manage what *resource_class* makes; see `resource_manager`."""
-        self.resource_class: Callable[..., Any] = resource_class
-        self.name: str = name or str(getattr(resource_class, "__name__", "resource"))
-        self.init_task_kwargs: dict[str, Any] = {"name": self.name, **(init_task_kwargs or {})}
-        unkept = {"checkpoint": False}
-        self.setup_task_kwargs: dict[str, Any] = {"name": f"{self.name}.setup", **unkept, **(setup_task_kwargs or {})}
-        cleaning = {"name": f"{self.name}.cleanup", "trigger": resource_cleanup_trigger, "skip_on_upstream_skip": False}
-        self.cleanup_task_kwargs: dict[str, Any] = {**cleaning, **unkept, **(cleanup_task_kwargs or {})}
+    resource_class: Callable[..., Any]
+    name: str = ""
+    init_task_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    setup_task_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    cleanup_task_kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Name what is not named."""
+        self.name = self.name or str(getattr(self.resource_class, "__name__", "resource"))
+        named = {"name": f"{self.name}.cleanup", "trigger": resource_cleanup_trigger, "skip_on_upstream_skip": False}
+        self.init_task_kwargs = {"name": self.name, **self.init_task_kwargs}
+        self.setup_task_kwargs = {"name": f"{self.name}.setup", "checkpoint": False, **self.setup_task_kwargs}
+        self.cleanup_task_kwargs = {**named, "checkpoint": False, **self.cleanup_task_kwargs}
 
     def __call__(self, *args: Any, flow: "Flow | None" = None, **kwargs: Any) -> "ResourceBlock":
         """Add the tasks that make and set up a resource, and return the block to enter; arguments may be tasks."""

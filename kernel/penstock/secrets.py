@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import dataclass
 from typing import Any, Final
 
 from penstock import errors
@@ -12,6 +13,7 @@ from penstock.redaction import hide
 _NAME: Final = re.compile(r"\w[\w.-]*", re.ASCII)
 
 
+@dataclass(frozen=True, slots=True, repr=False)
 class Secret:
     """The name of a secret; its value is asked for where the code runs that needs it: `Secret("TOKEN").get()`.
 
@@ -20,13 +22,13 @@ class Secret:
     name travels. Values that were asked for are hidden in everything that this process logs.
     """
 
-    __slots__ = ("name",)
+    name: str
+    """Letters, digits, `_`, `.` and `-`."""
 
-    def __init__(self, name: str) -> None:
-        """Take a name of letters, digits, `_`, `.` and `-`; raises SettingsError for another."""
-        if not _NAME.fullmatch(name):
-            raise errors.SettingsError(f"{name!r} is no name for a secret: use letters, digits, _, . and -")
-        self.name = name
+    def __post_init__(self) -> None:
+        """Raise SettingsError for another name, which could lead elsewhere."""
+        if not _NAME.fullmatch(self.name):
+            raise errors.SettingsError(f"{self.name!r} is no name for a secret: use letters, digits, _, . and -")
 
     def get(self) -> Any:
         """Return the value: text, or what a JSON object or array in it stands for.
@@ -52,14 +54,6 @@ class Secret:
     def _find(self) -> Any:
         given = context.get("secrets") or {}
         return given[self.name] if self.name in given else calls.secret(self.name)
-
-    def __eq__(self, other: object) -> bool:
-        """Compare names."""
-        return isinstance(other, Secret) and self.name == other.name
-
-    def __hash__(self) -> int:
-        """Hash by name."""
-        return hash(self.name)
 
     def __repr__(self) -> str:
         """Name it, and show nothing of its value."""

@@ -14,6 +14,11 @@ class PenstockSignal(BaseException):
 
     _state_class: ClassVar[type[states.State]] = states.State
 
+    def __init_subclass__(cls, state: type[states.State] | None = None, **kwargs: Any) -> None:
+        """Stand for *state*, by default for that of the class above."""
+        super().__init_subclass__(**kwargs)
+        cls._state_class = state or cls._state_class
+
     def __init__(self, message: str | None = None, *args: Any, **state_kwargs: Any) -> None:
         """Make the signal's state; its result is the signal itself unless *result* is given."""
         super().__init__(message)
@@ -28,55 +33,39 @@ class PenstockSignal(BaseException):
         return self
 
 
-class FAIL(PenstockSignal):
+class FAIL(PenstockSignal, state=states.Failed):
     """End the task as Failed."""
 
-    _state_class = states.Failed
 
-
-class TRIGGERFAIL(FAIL):
+class TRIGGERFAIL(FAIL, state=states.TriggerFailed):
     """End the task as TriggerFailed."""
 
-    _state_class = states.TriggerFailed
 
-
-class VALIDATIONFAIL(FAIL):
+class VALIDATIONFAIL(FAIL, state=states.ValidationFailed):
     """End the task as ValidationFailed."""
 
-    _state_class = states.ValidationFailed
 
-
-class SUCCESS(PenstockSignal):
+class SUCCESS(PenstockSignal, state=states.Success):
     """End the task as Success."""
 
-    _state_class = states.Success
 
-
-class RETRY(PenstockSignal):
+class RETRY(PenstockSignal, state=states.Retrying):
     """Run the task again, at `start_time` or after its retry delay, whatever its `max_retries`."""
 
-    _state_class = states.Retrying
 
-
-class SKIP(PenstockSignal):
+class SKIP(PenstockSignal, state=states.Skipped):
     """End the task as Skipped, with `result=` as its value if one is given."""
-
-    _state_class = states.Skipped
 
     def _default_result(self) -> None:
         return None
 
 
-class PAUSE(PenstockSignal):
+class PAUSE(PenstockSignal, state=states.Paused):
     """Hold the task until it is resumed, or until `start_time`."""
 
-    _state_class = states.Paused
 
-
-class LOOP(PenstockSignal):
+class LOOP(PenstockSignal, state=states.Looped):
     """Run the task again, with `result`, by default a text, as the context's `task_loop_result`."""
-
-    _state_class = states.Looped
 
     def _default_result(self) -> str:
         return repr(self)

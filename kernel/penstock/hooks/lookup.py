@@ -10,9 +10,12 @@ import tomllib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from penstock import errors
+
+if TYPE_CHECKING:
+    from penstock.hooks.manager import Registry
 
 _PLURAL: Final = ("result", "serializer", "executor", "schedule", "scheduler", "run_config", "backend")
 FACADES: Final[dict[str, str]] = {"storage": "storage", **{kind: f"{kind}s" for kind in _PLURAL}}
@@ -25,9 +28,7 @@ def find(kind: str, name: str, distribution: str | None = None) -> Any:
     Raises PluginMissingError if its plugin is not installed (*distribution*, where known, is named) or broken,
     and UnknownTypeError listing what there is if nobody is known to offer it.
     """
-    from penstock.hooks import manager
-
-    offers = manager.registry().offers[kind]
+    offers = _registry().offers[kind]
     if name in offers:
         return offers[name].load()
     where = f"penstock.{FACADES[kind]}.{name}" if name[:1].isupper() else f'{kind} "{name}"'
@@ -41,9 +42,7 @@ def find(kind: str, name: str, distribution: str | None = None) -> Any:
 
 def missing(what: str, distribution: str) -> errors.PluginMissingError:
     """Return the error that *what* (`"x comes with"`, `"y needs"`) a plugin which cannot be used here, and why."""
-    from penstock.hooks import manager
-
-    installed = next((r for r in manager.registry().records if r.distribution == distribution), None)
+    installed = next((r for r in _registry().records if r.distribution == distribution), None)
     if installed is None:
         fate = f"is not installed.\nTry: pip install {distribution}"
     elif installed.error:
@@ -68,9 +67,7 @@ def catalogue() -> dict[str, dict[str, str]]:
 
 def distribution_of(kind: str, name: str) -> str | None:
     """Return the installed distribution that offers *name*, or None."""
-    from penstock.hooks import manager
-
-    offer = manager.registry().offers[kind].get(name)
+    offer = _registry().offers[kind].get(name)
     return offer.distribution if offer else None
 
 
@@ -86,9 +83,7 @@ def attach(module: str, kind: str) -> tuple[Callable[[str], Any], Callable[[], l
             raise AttributeError(f"module {module!r} has no attribute {name!r}. {error}", name=name) from None
 
     def list_names() -> list[str]:
-        from penstock.hooks import manager
-
-        offered = (offer.class_name for offer in manager.registry().offers[kind].values())
+        offered = (offer.class_name for offer in _registry().offers[kind].values())
         return sorted({*vars(sys.modules[module]), *offered})
 
     return get_attribute, list_names
@@ -102,3 +97,9 @@ def borrow(module: str, kind: str, name: str) -> tuple[Callable[[str], Any], Cal
         return importlib.import_module(f"{home}.{module.rpartition('.')[2]}")
 
     return lambda attribute: getattr(namesake(), attribute), lambda: dir(namesake())
+
+
+def _registry() -> "Registry":
+    from penstock.hooks import manager  # which looks names up here
+
+    return manager.registry()

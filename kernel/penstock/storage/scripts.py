@@ -1,4 +1,4 @@
-"""Flows in files: executing a script, finding the flows it defines, the pickle form, and files of that.
+"""Flows in files: executing a script, finding the flows it defines, and the pickle form.
 
 While a script is loaded, `penstock.context.loading_flow` holds a list to which every Flow adds itself, and
 `flow.run()` and `flow.register()` return at once. Scripts run under a module name of their own, so that the
@@ -6,29 +6,25 @@ block under `if __name__ == "__main__":` does not.
 """
 
 import json
-import os
 import pickle
 import platform
 import sys
 import traceback
 import types
-import uuid
 from base64 import b64decode, b64encode
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import importlib_metadata
-from slugify import slugify
 
-from penstock import errors, settings
+from penstock import errors
 from penstock.context import context
 
 if TYPE_CHECKING:
     from penstock.flow import Flow
 
 _MODULE: Final = "penstock_flow_"
-_ENDING: Final = ".penstock"
 
 
 def load_flows(path: str | Path) -> "dict[str, Flow]":
@@ -142,45 +138,3 @@ def versions() -> dict[str, str]:
     """Return the versions a pickle depends on."""
     packages = {name: importlib_metadata.version(name) for name in ("penstock", "cloudpickle")}
     return {**packages, "python": platform.python_version()}
-
-
-def save_flow(flow: "Flow", path: str | Path | None = None) -> Path:
-    """Write *flow* to *path*, by default to one named after it in penstock's home folder, and return the path.
-
-    The file is the new one as a whole, or as it was. Raises SerializationError, or StorageError if it cannot be
-    written.
-    """
-    target = Path(path).expanduser() if path is not None else _kept_as(flow.name)
-    content, temporary = pickle_flow(flow), target.with_name(f".{uuid.uuid4().hex}{_ENDING}")
-    with errors.told_as(errors.StorageError, f'Flow "{flow.name}" cannot be saved at {target}', OSError):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
-    return target
-
-
-def load_saved(source: str | Path) -> "Flow":
-    """Return the flow that was saved under a name, or at a path: one with a folder or the ending `.penstock`.
-
-    Loading runs code from the file. Raises FlowFileError if there is none, StorageError naming the versions that
-    differ if it cannot be read.
-    """
-    named = isinstance(source, str) and Path(source).name == source and not source.endswith(_ENDING)
-    path = _kept_as(str(source)) if named else Path(source).expanduser()
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        saved = [known.stem for known in path.parent.glob(f"*{_ENDING}")]
-        hint = errors.did_you_mean(path.stem, saved) or f" Saved there: {errors.listing(saved)}."
-        raise errors.FlowFileError(f"No saved flow can be read at {path}: {error.strerror or error}.{hint}") from error
-    return flow_from_pickle(path.stem, content, str(path))
-
-
-def _kept_as(name: str) -> Path:
-    return settings.get().home / "flows" / f"{slugify(name) or 'flow'}{_ENDING}"

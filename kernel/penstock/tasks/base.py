@@ -129,11 +129,7 @@ class Task(Operators):
         graph = where(self, flow)
         keys, values = self.signature.bind(args, kwargs)
         new = self.copy(**task_args) if task_args else self._duplicate()
-        tags = graph._tags if flow is None else context.get("tags")  # noqa: SLF001 - the graph's own two halves
-        if tags:
-            new._add_tags(tags)  # noqa: SLF001 - of this class
-        graph._bind(new, keys, values, upstream_tasks, mapped)  # noqa: SLF001 - the graph's own two halves
-        return new
+        return new._join(graph, flow, keys, values, upstream_tasks, mapped)  # noqa: SLF001 - of this class
 
     def bind(
         self,
@@ -145,11 +141,13 @@ class Task(Operators):
     ) -> Self:
         """Bind this task itself, not a copy, to the arguments, and return it."""
         graph = where(self, flow)
-        keys, values = self.signature.bind(args, kwargs)
+        return self._join(graph, flow, *self.signature.bind(args, kwargs), upstream_tasks, mapped)
+
+    def _join(self, graph: Any, flow: "Flow | None", keys: Any, values: Any, after: Any, mapped: bool) -> Self:  # noqa: FBT001
         tags = graph._tags if flow is None else context.get("tags")  # noqa: SLF001 - the graph's own two halves
         if tags:
             self._add_tags(tags)
-        graph._bind(self, keys, values, upstream_tasks, mapped)  # noqa: SLF001 - the graph's own two halves
+        graph._bind(self, keys, values, after, mapped)  # noqa: SLF001 - as above
         return self
 
     def map(

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from penstock import errors, settings
 from penstock.hooks.kinds import KindSpec
 from penstock.storage import Reference, Source, Storage, Stored
-from penstock_fsspec import layers, packages
+from penstock_fsspec import layers, packages, saved
 from penstock_fsspec.folders import OnFileSystem
 from penstock_fsspec.result import FsspecResult, LocalResult
 
@@ -150,6 +150,11 @@ class Local(FileSystemStorage):
     def _absolute(cls, directory: Path | None) -> Path | None:
         """Hold for any working folder, so that an agent started elsewhere finds it."""
         return directory and directory.expanduser().absolute()
+
+    save: ClassVar = staticmethod(saved.save)
+    """Write a flow to a file of one's own; see `Flow.save`."""
+    load_saved: ClassVar = staticmethod(saved.load)
+    """Return the flow in a file of one's own; see `Flow.load`."""
 
     @property
     def root(self) -> str:

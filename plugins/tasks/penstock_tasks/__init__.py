@@ -2,6 +2,7 @@
 
 from penstock_tasks.bodies import defaults_from_attrs
 from penstock_tasks.filters import FilterTask
+from penstock_tasks.parameters import DateTimeParameter
 from penstock_tasks.parts import GetAttr, GetItem
 
-__all__ = ["FilterTask", "GetAttr", "GetItem", "defaults_from_attrs"]
+__all__ = ["DateTimeParameter", "FilterTask", "GetAttr", "GetItem", "defaults_from_attrs"]
