@@ -32,6 +32,7 @@ CATALOGUE: Final[dict[str, dict[str, str]]] = {
     "penstock-dask": {"executor": "DaskExecutor dask LocalDaskExecutor local-dask"},
     "penstock-ray": {"executor": "RayExecutor ray"},
     "penstock-docker": {"storage": "Docker docker", "run_config": "DockerRun docker"},
+    "penstock-git": {"storage": "Git git"},
     "penstock-gitlab": {"storage": "GitLab gitlab"},
     "penstock-formats": {"serializer": "ArrowSerializer arrow MsgspecSerializer msgspec PandasSerializer pandas"},
     "penstock-gcs": {"storage": "GCS gcs", "result": "GCSResult gcs"},
