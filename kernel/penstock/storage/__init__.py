@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from penstock_fsspec import FsspecStorage as FsspecStorage
     from penstock_fsspec import Local as Local
     from penstock_git import Git as Git
+    from penstock_module import Module as Module
 else:
     __getattr__, __dir__ = lookup.attach(__name__, "storage")
 
