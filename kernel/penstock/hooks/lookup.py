@@ -36,6 +36,7 @@ CATALOGUE: Final[dict[str, dict[str, str]]] = {
     "penstock-gitlab": {"storage": "GitLab gitlab"},
     "penstock-formats": {"serializer": "ArrowSerializer arrow MsgspecSerializer msgspec PandasSerializer pandas"},
     "penstock-module": {"storage": "Module module"},
+    "penstock-webhook": {"storage": "Webhook webhook"},
     "penstock-gcs": {"storage": "GCS gcs", "result": "GCSResult gcs"},
     "penstock-azure": {"storage": "Azure azure", "result": "AzureResult azure"},
 }

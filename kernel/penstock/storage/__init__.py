@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from penstock_fsspec import Local as Local
     from penstock_git import Git as Git
     from penstock_module import Module as Module
+    from penstock_webhook import Webhook as Webhook
 else:
     __getattr__, __dir__ = lookup.attach(__name__, "storage")
 
