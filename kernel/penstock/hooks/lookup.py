@@ -37,6 +37,7 @@ CATALOGUE: Final[dict[str, dict[str, str]]] = {
     "penstock-formats": {"serializer": "ArrowSerializer arrow MsgspecSerializer msgspec PandasSerializer pandas"},
     "penstock-module": {"storage": "Module module"},
     "penstock-webhook": {"storage": "Webhook webhook"},
+    "penstock-codecommit": {"storage": "CodeCommit codecommit"},
     "penstock-gcs": {"storage": "GCS gcs", "result": "GCSResult gcs"},
     "penstock-azure": {"storage": "Azure azure", "result": "AzureResult azure"},
 }

@@ -7,6 +7,7 @@ from penstock.storage.base import Reference, Source, Storage, Stored
 from penstock.storage.scripts import load_flows
 
 if TYPE_CHECKING:
+    from penstock_codecommit import CodeCommit as CodeCommit
     from penstock_fsspec import FsspecStorage as FsspecStorage
     from penstock_fsspec import Local as Local
     from penstock_git import Git as Git
