@@ -8,10 +8,14 @@ from penstock.storage.scripts import load_flows
 
 if TYPE_CHECKING:
     from penstock_bitbucket import Bitbucket as Bitbucket
+    from penstock_codecommit import CodeCommit as CodeCommit
     from penstock_fsspec import FsspecStorage as FsspecStorage
     from penstock_fsspec import Local as Local
+    from penstock_git import Git as Git
     from penstock_github import GitHub as GitHub
     from penstock_gitlab import GitLab as GitLab
+    from penstock_module import Module as Module
+    from penstock_webhook import Webhook as Webhook
 else:
     __getattr__, __dir__ = lookup.attach(__name__, "storage")
 
