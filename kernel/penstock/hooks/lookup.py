@@ -34,8 +34,8 @@ CATALOGUE: Final[dict[str, dict[str, str]]] = {
     "penstock-docker": {"storage": "Docker docker", "run_config": "DockerRun docker"},
     "penstock-gitlab": {"storage": "GitLab gitlab"},
     "penstock-formats": {"serializer": "ArrowSerializer arrow MsgspecSerializer msgspec PandasSerializer pandas"},
-    "penstock-gcs": {"storage": "GCS gcs", "result": "GCSResult gcs"},
-    "penstock-azure": {"storage": "Azure azure", "result": "AzureResult azure"},
+    "penstock-gcs": {"storage": "GCS gcs gs", "result": "GCSResult gcs gs"},
+    "penstock-azure": {"storage": "Azure azure az abfs abfss", "result": "AzureResult azure az abfs abfss"},
 }
 """What comes with which distribution of the project: class names and type names by kind."""
 

@@ -9,6 +9,7 @@ from penstock.storage.scripts import load_flows
 if TYPE_CHECKING:
     from penstock_fsspec import FsspecStorage as FsspecStorage
     from penstock_fsspec import Local as Local
+    from penstock_gcs import GCS as GCS
 else:
     __getattr__, __dir__ = lookup.attach(__name__, "storage")
 
