@@ -395,6 +395,9 @@ class TestCredentials:
         storage = GCS("bucket", credentials={"private_key": "s3cr3t"})
         with pytest.raises(errors.StorageError, match=r'"credentials.private_key".* looks like a credential'):
             storage.spec()
+        with pytest.raises(errors.SecretMissingError, match="what was given is no name") as caught:
+            GCS("bucket", credentials='{"private_key": "s3cr3t"}')
+        assert "s3cr3t" not in str(caught.value)
 
 
 class TestFlows:

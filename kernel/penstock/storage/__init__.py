@@ -7,6 +7,7 @@ from penstock.storage.base import Reference, Source, Storage, Stored
 from penstock.storage.scripts import load_flows
 
 if TYPE_CHECKING:
+    from penstock_azure import Azure as Azure
     from penstock_fsspec import FsspecStorage as FsspecStorage
     from penstock_fsspec import Local as Local
     from penstock_gcs import GCS as GCS
