@@ -4,6 +4,7 @@ BIN := .venv/bin
 UV := $(shell command -v uv || echo $(BIN)/uv)
 READY := .venv/.ready
 PREFECT1 := .venv-prefect1/.ready
+AZURITE := .azurite/.ready
 PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml) \
 	$(filter-out contrib/template/%,$(wildcard contrib/*/pyproject.toml))
 MEMBERS := $(patsubst %/,%,$(dir $(PROJECTS)))
@@ -22,10 +23,13 @@ $(READY): $(PROJECTS) constraints.txt tools/set-up
 $(PREFECT1): tests/classic/constraints.txt tools/set-up-prefect1 | $(READY)
 	@tools/set-up-prefect1
 
+$(AZURITE): tools/set-up-azurite | $(READY)
+	@tools/set-up-azurite
+
 demo: $(READY) ## run a real flow through every part, and say where its report is
 	@$(BIN)/penstock demo
 
-test: $(READY) $(PREFECT1) ## run the tests, the documents' examples included
+test: $(READY) $(PREFECT1) $(AZURITE) ## run the tests, the documents' examples included
 	@$(BIN)/pytest -q -n auto
 
 test-system: $(READY) ## run the tests that need the packages listed in .ci/debian-packages
@@ -55,5 +59,5 @@ constraints: $(READY) ## refresh the pins in constraints.txt
 test-lowest: $(READY) $(PREFECT1) ## run the kernel's tests on the lowest versions it declares
 	@tools/test-lowest $(UV) $(MEMBERS)
 
-clean: ## remove what was built, both virtual environments included
-	rm -rf .venv .venv-prefect1 build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+clean: ## remove what was built, the virtual environments included
+	rm -rf .venv .venv-prefect1 .azurite build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

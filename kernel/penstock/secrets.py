@@ -28,7 +28,8 @@ class Secret:
     def __post_init__(self) -> None:
         """Raise SettingsError for another name, which could lead elsewhere."""
         if not _NAME.fullmatch(self.name):
-            raise errors.SettingsError(f"{self.name!r} is no name for a secret: use letters, digits, _, . and -")
+            message = "What was given is no name for a secret: use letters, digits, _, . and -"
+            raise errors.SettingsError(message)  # it may be the secret itself, so it is not shown
 
     def get(self) -> Any:
         """Return the value: text, or what a JSON object or array in it stands for.

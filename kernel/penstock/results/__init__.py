@@ -8,8 +8,10 @@ from penstock.results.memory import ConstantResult, MemoryResult
 from penstock.states import Location
 
 if TYPE_CHECKING:
+    from penstock_azure import AzureResult as AzureResult
     from penstock_fsspec import FsspecResult as FsspecResult
     from penstock_fsspec import LocalResult as LocalResult
+    from penstock_gcs import GCSResult as GCSResult
 else:
     __getattr__, __dir__ = lookup.attach(__name__, "result")
 

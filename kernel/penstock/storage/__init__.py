@@ -7,10 +7,12 @@ from penstock.storage.base import Reference, Source, Storage, Stored
 from penstock.storage.scripts import load_flows
 
 if TYPE_CHECKING:
+    from penstock_azure import Azure as Azure
     from penstock_bitbucket import Bitbucket as Bitbucket
     from penstock_codecommit import CodeCommit as CodeCommit
     from penstock_fsspec import FsspecStorage as FsspecStorage
     from penstock_fsspec import Local as Local
+    from penstock_gcs import GCS as GCS
     from penstock_git import Git as Git
     from penstock_github import GitHub as GitHub
     from penstock_gitlab import GitLab as GitLab
