@@ -189,7 +189,7 @@ def test_ifelse_may_lack_a_branch() -> None:
         ifelse(give(1), None, no)
         ifelse(give(1), yes, None)
         ifelse(give(1), None, None)
-    assert len(flow) == 2 + 2 * 3 + 1
+    assert len(flow.tasks) == 2 + 2 * 3 + 1
     assert ends(flow, yes, no) == ["yes", "Skipped"]
 
 

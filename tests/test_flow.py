@@ -97,7 +97,7 @@ def test_two_tasks_of_one_slug_are_refused() -> None:
         Parameter("p")
         with pytest.raises(errors.DuplicateKeyError, match='"p"'):
             Parameter("p")
-    assert len(flow) == 2
+    assert len(flow.tasks) == 2
 
 
 def test_a_copy_keeps_its_slug_so_a_task_that_has_one_is_called_once() -> None:
@@ -145,7 +145,7 @@ def test_a_cycle_is_named() -> None:
 def test_a_call_with_wrong_arguments_is_refused_like_the_functions_own(call: Any, message: str) -> None:
     with Flow("calls") as flow, pytest.raises(TypeError, match=message):
         call()
-    assert len(flow) == 0
+    assert len(flow.tasks) == 0
 
 
 def test_a_keyword_that_run_does_not_take_is_refused() -> None:
@@ -181,7 +181,7 @@ def test_blocks_nest() -> None:
             one()
             assert penstock.context.flow is inner
         one()
-    assert (len(outer), len(inner)) == (2, 1)
+    assert (len(outer.tasks), len(inner.tasks)) == (2, 1)
     assert "flow" not in penstock.context
 
 
@@ -271,7 +271,7 @@ def test_tasks_that_came_into_the_flow_in_any_way_are_not_warned_of() -> None:
         with flow:
             one()
         later("d")
-    assert len(flow) == 15
+    assert len(flow.tasks) == 15
 
 
 def test_a_block_that_raises_does_not_warn() -> None:

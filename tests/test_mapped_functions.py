@@ -98,7 +98,7 @@ def test_the_tasks_are_mapped_over_each_other_and_roots_over_every_argument() ->
     assert flow.edges_to(second) == {Edge(x, second, "x", mapped=True), Edge(first, second, "y", mapped=True)}
     assert flow.edges_to(third) == {Edge(first, third, "x", mapped=True)}
     assert flow.constants[third] == {"y": 5}
-    assert flow.compile().order == range(len(flow))
+    assert flow.compile().order == range(len(flow.tasks))
 
 
 def test_inside_other_tasks_are_mapped_over_unless_they_are_marked() -> None:

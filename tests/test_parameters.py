@@ -1,7 +1,7 @@
 """Parameters: required or not, typed or not."""
 
 import pickle
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 import cloudpickle

@@ -91,7 +91,7 @@ def test_a_resource_is_there_for_the_tasks_of_its_block() -> None:
         Edge(used, block.cleanup_task),
         Edge(last, block.cleanup_task),
     }
-    assert flow.compile().order == range(len(flow))
+    assert flow.compile().order == range(len(flow.tasks))
 
 
 def test_a_manager_without_setup_gives_nothing_and_is_cleaned_up() -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from penstock.registration import get_backend
     from penstock.resources import resource_manager
     from penstock.secrets import Secret
-    from penstock.tasks import Task, as_task, pause_task, task
+    from penstock.tasks import Task, as_task, task
 
 _HOMES: Final[dict[str, str]] = {
     "control_flow": "case ifelse merge switch",
@@ -46,7 +46,7 @@ _HOMES: Final[dict[str, str]] = {
     "registration": "get_backend",
     "resources": "resource_manager",
     "secrets": "Secret",
-    "tasks": "Task as_task pause_task task",
+    "tasks": "Task as_task task",
 }
 _NAMES: Final[dict[str, str]] = {name: f"penstock.{home}" for home, names in _HOMES.items() for name in names.split()}
 
@@ -54,7 +54,7 @@ __version__: Final = "0.1.0"
 __all__ = [
     "Flow", "Parameter", "Secret", "Task", "apply_map", "as_task", "backends",
     "cache_validators", "case", "context", "errors", "executors", "flatten", "get_backend", "hookimpl",
-    "hookspec", "ifelse", "mapped", "merge", "pause_task", "resource_manager", "results", "run_configs",
+    "hookspec", "ifelse", "mapped", "merge", "resource_manager", "results", "run_configs",
     "schedulers", "schedules", "serializers", "signals", "states", "storage", "switch", "tags", "task",
     "testing", "triggers", "unmapped",
 ]  # fmt: skip

@@ -142,7 +142,7 @@ class Flow(FlowGraph):
 
     def __repr__(self) -> str:
         """Show name and size."""
-        return f'<Flow: "{self.name}", {len(self)} tasks>'
+        return f'<Flow: "{self.name}", {len(self._bindings)} tasks>'
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the definition, without what is derived from it or belongs to a `with` block."""

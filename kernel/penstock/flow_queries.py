@@ -195,14 +195,6 @@ class FlowQueries:
         """Iterate over the tasks, each after those it waits for."""
         return iter(self.sorted_tasks())
 
-    def __len__(self) -> int:
-        """Return how many tasks there are."""
-        return len(self._bindings)
-
-    def __bool__(self) -> bool:
-        """Return True: a flow without tasks is a flow."""
-        return True
-
     def __contains__(self, task: object) -> bool:
         """Return whether *task* is in the flow."""
         return task in self._bindings

@@ -7,7 +7,6 @@ apart, which finds nothing that was not skipped.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from penstock import signals
@@ -102,21 +101,23 @@ def some_successful(at_least: float | None = None, at_most: float | None = None)
     return _Counting("some_successful", State.is_successful, at_least, at_most)
 
 
-@dataclass(frozen=True)
 class _Counting:
     """A trigger that counts; a class so that it can be pickled and names itself."""
 
-    __name__: str
-    counts: Callable[[State], bool]
-    at_least: float | None
-    at_most: float | None
+    def __init__(
+        self, name: str, counts: Callable[[State], bool], at_least: float | None, at_most: float | None
+    ) -> None:
+        self.__name__ = name
+        self._counts = counts
+        self._at_least = at_least
+        self._at_most = at_most
 
     def __call__(self, upstream_states: Mapping["Edge", State]) -> bool:
         if not upstream_states:
             return True
         counted = _ended(upstream_states)
-        number = sum(1 for state in counted if self.counts(state))
-        low, high = (_bound(bound, len(counted)) for bound in (self.at_least, self.at_most))
+        number = sum(1 for state in counted if self._counts(state))
+        low, high = (_bound(bound, len(counted)) for bound in (self._at_least, self._at_most))
         if (low is None or number >= low) and (high is None or number <= high):
             return True
         wanted = f"at least {low if low is not None else 0}, at most {high if high is not None else 'all'}"
@@ -124,7 +125,7 @@ class _Counting:
         raise signals.TRIGGERFAIL(message)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return globals()[self.__name__], (self.at_least, self.at_most)
+        return globals()[self.__name__], (self._at_least, self._at_most)
 
 
 def _bound(bound: float | None, total: int) -> float | None:

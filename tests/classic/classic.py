@@ -33,7 +33,7 @@ _HOMES: Final = {
     "ifelse": _CONTROL,
     "merge": _CONTROL,
     "switch": _CONTROL,
-    "pause_task": ("penstock", "prefect.utilities.tasks"),
+    "pause_task": ("penstock_tasks", "prefect.utilities.tasks"),
 }
 
 scenarios: Final[dict[str, Callable[[], Any]]] = {}

@@ -1,32 +1,11 @@
 """What helps to write a task's body, and what a body may not be."""
 
 from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from penstock import Flow, Task, clock, context, errors, pause_task, signals, task
-from penstock.states import Paused
-
-
-def test_a_task_pauses_itself_until_it_is_resumed() -> None:
-    with pytest.raises(signals.PAUSE, match="look first") as caught:
-        pause_task("look first", duration=timedelta(hours=1))
-    until = caught.value.state.start_time  # type: ignore[attr-defined]
-    assert timedelta(minutes=59) < until - clock.now() <= timedelta(hours=1)
-    with context(resume=True):
-        pause_task()
-
-    @task
-    def careful() -> None:
-        pause_task()
-
-    with Flow("pausing") as flow:
-        paused = careful()
-    state = flow.run().result[paused]
-    assert isinstance(state, Paused)
-    assert state.start_time is None
+from penstock import Flow, Task, errors, task
 
 
 def test_inputs_and_output_are_described_as_run_declares_them() -> None:

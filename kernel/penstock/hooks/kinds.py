@@ -88,17 +88,15 @@ class Kind(BaseModel):
             return cls.restore(value)
         given: Any = settings.kind_options(value)
         given = {**given, **options}
-        if "type" in given:
-            typed: Self = lookup.find(cls.kind, given.pop("type"))(**given)
-            return typed
-        if "url" not in given:
+        if given.keys().isdisjoint({"type", "url"}):
             raise errors.SettingsError(f"{cls.kind} needs a type or a url; found {sorted(given) or 'nothing'}")
-        found = cls._for_scheme(str(given["url"]).partition("://")[0].partition("+")[0])
-        resolved: Self = found.from_url(**given)
-        return resolved
+        make = lookup.find(cls.kind, given.pop("type")) if "type" in given else cls._for_url(given["url"]).from_url
+        made: Self = make(**given)
+        return made
 
     @classmethod
-    def _for_scheme(cls, scheme: str) -> Any:
+    def _for_url(cls, url: str) -> Any:
+        scheme = str(url).partition("://")[0].partition("+")[0]
         try:
             found = lookup.find(cls.kind, scheme)
         except errors.UnknownTypeError:

@@ -143,7 +143,7 @@ class Task(Operators):
         graph = where(self, flow)
         return self._join(graph, flow, *self.signature.bind(args, kwargs), upstream_tasks, mapped)
 
-    def _join(self, graph: Any, flow: "Flow | None", keys: Any, values: Any, after: Any, mapped: bool) -> Self:  # noqa: FBT001
+    def _join(self, graph: Any, flow: "Flow | None", keys: Any, values: Any, after: Any, mapped: bool) -> Self:
         tags = graph._tags if flow is None else context.get("tags")  # noqa: SLF001 - the graph's own two halves
         if tags:
             self._add_tags(tags)

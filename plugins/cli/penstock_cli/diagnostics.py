@@ -31,7 +31,7 @@ def diagnose(flow: "Flow", *, include_secret_names: bool = False) -> str:
             "env_vars": shown(name for name in os.environ if name.startswith("PENSTOCK_")),
             "flow_information": {
                 "type": type(flow).__name__,
-                "tasks": len(flow),
+                "tasks": len(flow.tasks),
                 **{part: _part(getattr(flow, part)) for part in _PARTS},
             },
             "plugins": {one.name: one.version if one.error is None else "broken" for one in hooks.installed()},

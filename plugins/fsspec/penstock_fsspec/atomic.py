@@ -7,6 +7,7 @@ and a move.
 
 import contextlib
 import os
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,9 @@ from typing import Final
 
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 
+_looking: Final = threading.Lock()
 _RIGHTS: Final = 0o666  # less what the umask takes, as for any file
 
 
@@ -36,16 +39,27 @@ def create(filesystem: AbstractFileSystem, address: str, content: bytes) -> None
     if isinstance(filesystem, LocalFileSystem):
         with _reserved(Path(path)):
             _replace_locally(Path(path), content)
-    elif _puts_whole_objects(filesystem):
+    elif _puts_whole_objects(filesystem) and not isinstance(filesystem, MemoryFileSystem):
         filesystem.pipe_file(path, content, mode="create")
-    elif filesystem.exists(path):
-        raise FileExistsError(path)
     else:
-        _move_into_place(filesystem, path, content)
+        with _looking:  # at whether it is there; the file system has nothing of its own for that
+            if holds(filesystem, path):
+                raise FileExistsError(path)
+            replace(filesystem, path, content)
+
+
+def holds(filesystem: AbstractFileSystem, address: str) -> bool:
+    """Return whether there is a file; raises what the file system raises, which its own `isfile` takes for no."""
+    path = str(filesystem._strip_protocol(address))  # noqa: SLF001 - as above
+    try:
+        return bool(filesystem.info(path)["type"] == "file")
+    except FileNotFoundError:
+        return False
 
 
 def _puts_whole_objects(filesystem: AbstractFileSystem) -> bool:
-    return type(filesystem).pipe_file is not AbstractFileSystem.pipe_file
+    own = filesystem.pipe_file  # of asynchronous file systems only the instance has one
+    return getattr(own, "__func__", None) is not AbstractFileSystem.pipe_file
 
 
 def _replace_locally(path: Path, content: bytes) -> None:

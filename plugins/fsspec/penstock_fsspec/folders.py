@@ -72,7 +72,7 @@ class Folder:
 
     def holds(self, name: str) -> bool:
         """Return whether there is a file of that name."""
-        return bool(self.filesystem.isfile(safe_join(self.root, name)))
+        return atomic.holds(self.filesystem, safe_join(self.root, name))
 
     def files(self, depth: int) -> Iterator[Entry]:
         """Yield the files that lie *depth* folders below this one at most; none if there is no such folder."""

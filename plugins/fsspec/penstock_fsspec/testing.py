@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 from penstock_fsspec.folders import OnFileSystem
 
 Placed = TypeVar("Placed", bound=OnFileSystem)
-_CALLS: Final = ("pipe_file", "cat_file", "mv", "isfile", "exists", "find", "rm_file", "makedirs")
+_CALLS: Final = ("pipe_file", "cat_file", "mv", "info", "exists", "find", "rm_file", "makedirs")
 
 
 def failing(placed: Placed, error: Exception, call: int) -> Placed:

@@ -4,11 +4,13 @@ import errno
 import os
 import stat
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from fsspec import AbstractFileSystem
+from fsspec.asyn import AsyncFileSystem
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
@@ -100,6 +102,46 @@ def test_creating_what_is_there_is_refused(filesystem: AbstractFileSystem, tmp_p
     assert filesystem.cat_file(address) == b"old"
     atomic.replace(filesystem, address, b"new")
     assert filesystem.cat_file(address) == b"new"
+
+
+def test_many_threads_create_one_file_and_one_of_them_does(folder: str) -> None:
+    for filesystem in (MemoryFileSystem(), InPlace()):
+
+        def create(content: bytes, filesystem: AbstractFileSystem = filesystem) -> bytes | None:
+            try:
+                atomic.create(filesystem, f"{folder}/raced", content)
+            except FileExistsError:
+                return None
+            return content
+
+        with ThreadPoolExecutor(8) as pool:
+            made = [content for content in pool.map(create, [str(n).encode() for n in range(200)]) if content]
+        assert made == [filesystem.cat_file(f"{folder}/raced")]
+        filesystem.rm_file(f"{folder}/raced")
+
+
+def test_a_place_that_does_not_answer_is_not_taken_for_an_empty_one(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filesystem = InPlace()
+    atomic.create(filesystem, f"{folder}/file", b"old")
+    monkeypatch.setattr(InPlace, "info", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        atomic.create(filesystem, f"{folder}/file", b"new")
+    assert filesystem.cat_file(f"{folder}/file") == b"old"
+
+
+def test_an_asynchronous_file_system_puts_whole_objects() -> None:
+    class Remote(AsyncFileSystem):  # type: ignore[misc]  # fsspec ships no types
+        cachable = False
+        stored: ClassVar[dict[str, tuple[bytes, str]]] = {}
+
+        async def _pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **_: Any) -> None:
+            self.stored[path] = value, mode
+
+    atomic.replace(Remote(), "bucket/a", b"1")
+    atomic.create(Remote(), "bucket/b", b"2")
+    assert Remote.stored == {"bucket/a": (b"1", "overwrite"), "bucket/b": (b"2", "create")}
 
 
 def test_a_file_system_that_writes_in_place_never_shows_a_part(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ class Broken(MemoryFileSystem):  # type: ignore[misc]  # fsspec ships no types
     def pipe_file(self, *args: Any, **options: Any) -> None:
         raise RuntimeError("token expired")
 
-    cat_file = isfile = pipe_file
+    cat_file = info = pipe_file
 
 
 class BrokenStorage(FileSystemStorage):

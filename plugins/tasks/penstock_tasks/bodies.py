@@ -1,11 +1,12 @@
-"""What helps to write a task's body: defaults taken from the task."""
+"""What helps to write a task's body: defaults taken from the task, and pausing."""
 
 import functools
 import inspect
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from penstock import errors
+from penstock import clock, context, errors, signals
 
 S = TypeVar("S")
 P = ParamSpec("P")
@@ -38,3 +39,14 @@ def defaults_from_attrs(
         return with_defaults  # type: ignore[return-value]  # it takes what run takes
 
     return decorate
+
+
+def pause_task(message: str | None = None, duration: timedelta | None = None) -> None:
+    """Pause the task that calls this until it is resumed, for *duration* at most; once it is resumed, do nothing.
+
+    The whole body runs again then. Raises the signal PAUSE.
+    """
+    if context.get("resume"):
+        return
+    until = clock.now() + duration if duration is not None else None
+    raise signals.PAUSE(message or "The task paused itself.", start_time=until)
