@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from adlfs import AzureBlobFileSystem
 from azure.core.credentials import AzureSasCredential
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import StorageErrorCode
 from azure.storage.blob.aio import BlobServiceClient
 from fsspec.asyn import sync_wrapper
@@ -79,17 +79,6 @@ class Blobs(AzureBlobFileSystem):  # type: ignore[misc]  # adlfs ships no types
         """Return container and name of a blob, and no version."""
         container, _, name = self._strip_protocol(path).lstrip("/").partition("/")
         return container, name, None
-
-    async def _isfile(self, path: str) -> bool:
-        container, name, _ = self.split_path(path)
-        if not name:
-            return False
-        async with self.service_client.get_blob_client(container, name) as blob:
-            try:
-                await blob.get_blob_properties()
-            except ResourceNotFoundError:
-                return False
-            return True
 
     async def _pipe_file(self, path: str, value: bytes, *args: Any, **options: Any) -> Any:
         try:

@@ -38,13 +38,6 @@ class Objects(GCSFileSystem):  # type: ignore[misc]  # gcsfs ships no types
             return True
         return True
 
-    async def _isfile(self, path: str) -> bool:
-        try:
-            await self._get_object(path)
-        except FileNotFoundError:
-            return False
-        return True
-
     async def _pipe_file(self, path: str, data: bytes, *args: Any, mode: str = "overwrite", **options: Any) -> Any:
         if mode == "overwrite" and len(data) >= _LARGE:
             return await super()._pipe_file(path, data, *args, **options)
