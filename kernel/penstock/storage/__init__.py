@@ -9,6 +9,7 @@ from penstock.storage.scripts import load_flows
 if TYPE_CHECKING:
     from penstock_fsspec import FsspecStorage as FsspecStorage
     from penstock_fsspec import Local as Local
+    from penstock_s3 import S3 as S3
 else:
     __getattr__, __dir__ = lookup.attach(__name__, "storage")
 

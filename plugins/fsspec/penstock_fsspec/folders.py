@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import fsspec
 from pydantic import Field
@@ -108,6 +108,9 @@ class OnFileSystem(Kind, ABC):
     an error of the file system's client means.
     """
 
+    plain: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are no credentials, though they are called like some."""
+
     layers: Layers = Field(
         default=[], description='compression and encryption, the innermost first: "zstd", "fernet:SECRET"'
     )
@@ -135,21 +138,25 @@ class OnFileSystem(Kind, ABC):
 
     def spec(self) -> KindSpec:
         """Return this object as data; raises StorageError if a credential would travel with it."""
-        options.refuse_credentials(self, self.model_dump(exclude={"references"}))
+        options.refuse_credentials(self, self.model_dump(exclude={"references", *self.plain}))
         return super().spec()
 
     @contextmanager
     def explained(self, subject: str, unreachable: type[Exception], unfit: type[Exception]) -> Iterator[None]:
-        """Turn what a file system raises about *subject* into errors that name the place; a missing file passes.
+        """Turn what a file system raises about *subject* into errors that name the place.
 
-        *unfit* is raised for a name or an option that cannot be used, *unreachable* for all else.
+        A missing file passes, unless `advice` knows that more is missing. *unfit* is raised for a name or an option
+        that cannot be used, *unreachable* for all else.
         """
         try:
             yield
-        except (FileNotFoundError, errors.PenstockError):
+        except errors.PenstockError:
             raise
         except ValueError as error:
             raise unfit(f"{subject}: {error}") from error
         except Exception as error:  # the file system's client is other people's code
-            cause = self.advice(error) or getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+            advice = self.advice(error)
+            if advice is None and isinstance(error, FileNotFoundError):
+                raise
+            cause = advice or getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
             raise unreachable(redaction.hidden(f"{subject} in {self.root}: {cause}")) from error

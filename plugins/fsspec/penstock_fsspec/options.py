@@ -21,7 +21,7 @@ _CREDENTIAL: Final = re.compile(
 def _restored(value: Any) -> Any:
     """Return *value* with secrets for the `{"secret": name}` that stands for them in data."""
     if isinstance(value, Mapping):
-        if set(value) == {_NAME}:
+        if set(value) == {_NAME} and isinstance(value[_NAME], str):
             return Secret(value[_NAME])
         return {name: _restored(inner) for name, inner in value.items()}
     return [_restored(inner) for inner in value] if isinstance(value, list | tuple) else value
@@ -38,6 +38,14 @@ def _named(value: Any) -> Any:
 
 Options = Annotated[dict[str, Any], BeforeValidator(_restored), PlainSerializer(_named, when_used="json")]
 """Options of a client, nested as it likes; a `Secret` anywhere in them travels by its name."""
+
+
+Credentials = Annotated[
+    Secret | dict[str, Any] | None,
+    BeforeValidator(lambda value: Secret(value) if isinstance(value, str) else _restored(value)),
+    PlainSerializer(_named, when_used="json"),
+]
+"""The name of one secret that holds them all, or options of which each is a `Secret`."""
 
 
 def revealed(value: Any) -> Any:
