@@ -83,6 +83,10 @@ _connected: Final[dict[tuple[int, str], Objects]] = {}
 
 
 def connected(**options: Any) -> Objects:
-    """Return the file system that this process has for *options*, whichever thread asks: connecting takes its time."""
-    place = os.getpid(), tokenize(options)
+    """Return the file system that this process has for *options* and boto's own variables, whichever thread asks.
+
+    Connecting takes its time, and clients their memory.
+    """
+    variables = sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))
+    place = os.getpid(), tokenize(options, variables)
     return _connected.get(place) or _connected.setdefault(place, Objects(**options, skip_instance_cache=True))

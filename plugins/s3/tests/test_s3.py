@@ -269,6 +269,16 @@ def test_threads_share_a_client(bucket: str) -> None:
     assert S3("other", region="eu-west-1").filesystem() is not found[0]
 
 
+def test_variables_that_change_lead_elsewhere(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = S3Result(bucket).write(1)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    with pytest.raises(errors.ResultError, match=r"nobody answers at http://127\.0\.0\.1:1\."):
+        S3Result(bucket, client_options={"config": {"retries": {"total_max_attempts": 1}}}).read(where)
+    files = S3(bucket).filesystem()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another")
+    assert S3(bucket).filesystem() is not files
+
+
 def test_importing_the_classes_loads_no_client() -> None:
     script = "from penstock_s3 import S3, S3Result; S3('b').spec(); import sys; print('botocore' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
