@@ -87,7 +87,6 @@ def test_every_known_difference_is_in_a_row_that_says_so() -> None:
         ("penstock.results", "PrefectResult"),
         ("penstock.results", "SecretResult"),
         ("penstock.results", "GCSResult"),
-        ("penstock.results", "S3Result"),
         ("penstock.results", "AzureResult"),
         ("penstock.schedules", "RRuleSchedule"),
         ("penstock.schedules", "clocks"),
