@@ -26,7 +26,7 @@ class Secret:
         """Take a name of letters, digits, `_`, `.` and `-`; raises SettingsError for another."""
         if not _NAME.fullmatch(name):
             raise errors.SettingsError(f"{name!r} is no name for a secret: use letters, digits, _, . and -")
-        self.name = name
+        self.name: str = name
 
     def get(self) -> Any:
         """Return the value: text, or what a JSON object or array in it stands for.
