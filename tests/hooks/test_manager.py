@@ -174,9 +174,10 @@ def test_the_kernel_is_a_plugin_like_any_other() -> None:
 
 def test_a_missing_plugin_is_named_with_what_to_install() -> None:
     with pytest.raises(ImportError) as caught:
-        from penstock.storage import S3  # type: ignore[attr-defined]  # noqa: F401 - importing it is what raises
+        from penstock.executors import RayExecutor  # type: ignore[attr-defined]  # noqa: F401 - importing it is what raises
     assert str(caught.value) == (
-        "penstock.storage.S3 comes with the plugin penstock-s3, which is not installed.\nTry: pip install penstock-s3"
+        "penstock.executors.RayExecutor comes with the plugin penstock-ray, which is not installed.\n"
+        "Try: pip install penstock-ray"
     )
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from penstock_fsspec import FsspecResult as FsspecResult
     from penstock_fsspec import LocalResult as LocalResult
     from penstock_gcs import GCSResult as GCSResult
+    from penstock_s3 import S3Result as S3Result
 else:
     __getattr__, __dir__ = lookup.attach(__name__, "result")
 

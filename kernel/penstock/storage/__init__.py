@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from penstock_github import GitHub as GitHub
     from penstock_gitlab import GitLab as GitLab
     from penstock_module import Module as Module
+    from penstock_s3 import S3 as S3
     from penstock_webhook import Webhook as Webhook
 else:
     __getattr__, __dir__ = lookup.attach(__name__, "storage")

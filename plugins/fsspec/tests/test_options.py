@@ -27,6 +27,11 @@ def test_of_a_secret_only_the_name_travels(monkeypatch: pytest.MonkeyPatch) -> N
     assert restored.storage_options["password"] == Secret("PASSWORD")
 
 
+def test_an_option_that_is_called_secret_travels_too() -> None:
+    storage = FsspecStorage("memory://x", storage_options={"secret": Secret("KEY")})
+    assert Storage.restore(storage.spec()) == storage
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
