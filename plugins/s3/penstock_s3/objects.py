@@ -1,6 +1,8 @@
 """s3fs, held to what penstock needs: objects are written and read whole, and no error passes for their absence."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from botocore.handlers import add_expect_header
@@ -37,12 +39,8 @@ class Objects(S3FileSystem):  # type: ignore[misc]  # s3fs ships no types
     connect = sync_wrapper(set_session)
 
     async def _call_s3(self, method: str, *args: Any, **options: Any) -> Any:
-        try:
+        with _missing_objects_only():
             return await super()._call_s3(method, *args, **options)
-        except FileNotFoundError as error:
-            if code_of(error) in _MISSING:
-                raise
-            raise OSError(f"{method}: {error}") from error
 
     async def _isfile(self, path: str) -> bool:
         bucket, key, _ = self.split_path(path)
@@ -74,9 +72,21 @@ class Objects(S3FileSystem):  # type: ignore[misc]  # s3fs ships no types
 
     async def _find(self, path: str, maxdepth: int | None = None, **options: Any) -> Any:
         errors = {"on_error": "raise"} if maxdepth else {}  # otherwise it is one listing, which raises on its own
-        return await super()._find(path, maxdepth=maxdepth, **options, **errors)
+        with _missing_objects_only():
+            return await super()._find(path, maxdepth=maxdepth, **options, **errors)
 
     find = sync_wrapper(_find)  # s3fs has one of its own, which would call its own
+
+
+@contextmanager
+def _missing_objects_only() -> Iterator[None]:
+    """Let a FileNotFoundError pass that is about an object; one about a bucket or an upload becomes another error."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        if code_of(error) in (*_MISSING, None):
+            raise
+        raise OSError(str(error)) from error
 
 
 _connected: Final[dict[tuple[int, str], Objects]] = {}
