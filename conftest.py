@@ -22,7 +22,7 @@ from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.myst import CodeBlockParser
 from sybil.typing import Evaluator
 
-from penstock import settings
+from penstock import redaction, settings
 
 pytest_plugins = ["pytester"]
 
@@ -31,6 +31,12 @@ _CONSOLE_SECONDS = 300
 _EXITS = re.compile(r"#\s*exits (\d+)\s*$")
 _PROMPT = "$ "
 _run_python = PythonEvaluator()
+
+
+@pytest.fixture(autouse=True)
+def nothing_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the secrets that other tests have asked for: their values are words like any other here."""
+    monkeypatch.setattr(redaction, "_secrets", ())
 
 
 def run_python(example: Example) -> str | None:

@@ -9,11 +9,6 @@ import pytest
 from penstock import Flow, Secret, context, errors, logs, redaction, task
 
 
-@pytest.fixture(autouse=True)
-def nothing_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redaction, "_secrets", ())
-
-
 def test_the_context_goes_over_the_environment_and_that_over_the_file(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

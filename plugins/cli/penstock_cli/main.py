@@ -79,9 +79,9 @@ _COMMANDS: Final = {
     "run": "Run a flow: a file's here and now, a registered one by an agent.",
     "runs": "List, show, follow, cancel and delete flow runs.",
     "schedule": "Preview the times that a schedule stands for.",
-    "secrets": "List, set and delete the secrets of this machine.",
+    "secrets": "List, set and delete the secrets of this machine; no value is ever shown.",
     "serve": "Run flows on their schedules, in this process.",
-    "storage": "List where the source of flows is stored, remove what no flow refers to.",
+    "storage": "List where the source of flows is stored, and remove what no flow refers to.",
     "version": "Print the version.",
 }
 for _name, _help in _COMMANDS.items():

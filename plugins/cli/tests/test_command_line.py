@@ -38,6 +38,7 @@ def test_every_command_of_the_interfaces_is_there() -> None:
         *("version", "config show", "config path", "config set", "demo", "serve", "run", "register", "completion"),
         *("projects list", "projects create", "projects delete", "agents list", "plugins list", "plugins show"),
         *("flows list", "flows show", "flows pause", "flows unpause", "flows archive", "schedule preview"),
+        *("storage ls", "storage gc", "secrets list", "secrets set", "secrets delete"),
         *("runs list", "runs show", "runs logs", "runs wait", "runs cancel", "runs delete"),
     } <= known
 

@@ -1,14 +1,13 @@
 """A bucket: what the storage and the result have in common, and how the client that reaches it is set up."""
 
 from abc import ABC
-from typing import Any, Final, Self
-from urllib.parse import parse_qsl
+from typing import Any, Final
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from penstock import Secret, errors
+from penstock import Secret
 from penstock_fsspec import options
-from penstock_fsspec.folders import OnFileSystem
+from penstock_fsspec.buckets import InBucket
 from penstock_fsspec.options import Credentials, Options
 from penstock_s3 import credentials
 
@@ -24,11 +23,10 @@ _COMPATIBLE: Final[dict[str, Any]] = {  # with services whose buckets are no hos
 }
 
 
-class OnS3(OnFileSystem, ABC):
+class OnS3(InBucket, ABC):
     """A place in a bucket of Amazon S3, or of a service that speaks its protocol."""
 
     bucket: str = Field(description="name of the bucket, or ARN of an access point", pattern=r"^([^/\s]+|arn:\S+)$")
-    prefix: str | None = Field(default=None, description="what the names of all objects begin with, as a folder")
     endpoint_url: str | None = Field(
         default=None,
         description="address of a service other than Amazon's [AWS_ENDPOINT_URL]; buckets are part of its paths",
@@ -47,25 +45,10 @@ class OnS3(OnFileSystem, ABC):
         default_factory=dict, description="arguments of every upload, such as `ServerSideEncryption`"
     )
 
-    @field_validator("prefix")
-    @classmethod
-    def _bare(cls, prefix: str | None) -> str | None:
-        return (prefix or "").strip("/") or None
-
-    @classmethod
-    def from_url(cls, url: str, **options: Any) -> Self:
-        """Return the place that `s3://bucket/prefix?option=value` names."""
-        place, _, query = url.partition("?")
-        bucket, _, prefix = place.partition("://")[2].partition("/")
-        if "@" in bucket:
-            message = "The URL of a bucket is no place for credentials. Keep them in a secret"
-            raise errors.SettingsError(f'{message}, and name it: "s3://bucket/prefix?credentials=NAME"')
-        return cls(**{"bucket": bucket, "prefix": prefix, **dict(parse_qsl(query)), **options})
-
     @property
-    def root(self) -> str:
-        """The bucket and the prefix as a URL."""
-        return f"s3://{self.bucket}/{self.prefix}" if self.prefix else f"s3://{self.bucket}"
+    def bucket_url(self) -> str:
+        """The bucket as a URL."""
+        return f"s3://{self.bucket}"
 
     def filesystem(self) -> Any:
         """Return the file system of s3fs that connects as the options say."""

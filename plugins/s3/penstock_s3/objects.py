@@ -42,16 +42,6 @@ class Objects(S3FileSystem):  # type: ignore[misc]  # s3fs ships no types
         with _missing_objects_only():
             return await super()._call_s3(method, *args, **options)
 
-    async def _isfile(self, path: str) -> bool:
-        bucket, key, _ = self.split_path(path)
-        if not key:
-            return False
-        try:
-            await self._call_s3("head_object", Bucket=bucket, Key=key)
-        except FileNotFoundError:
-            return False
-        return True
-
     async def _cat_file(self, path: str, **options: Any) -> Any:
         return await super()._cat_file(path, **{**options, "max_concurrency": 1})
 

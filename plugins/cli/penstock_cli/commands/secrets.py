@@ -24,18 +24,19 @@ def secrets() -> None:
 
 @secrets.command("list", examples=["penstock secrets list", "penstock secrets list --json"])
 @options.as_json
-def list_(*, as_json: bool) -> None:
+@options.limit(200)
+def list_(*, as_json: bool, limit: int) -> None:
     """List the names of the secrets in the environment and in the home folder.
 
     What plugins and variables without the prefix PENSTOCK_SECRETS__ hold is not known before it is asked for.
     """
     files = {path.name: str(path) for path in sorted(_folder().glob("*")) if not path.name.startswith(".")}
     variables = {name.removeprefix(_PREFIX): name for name in sorted(os.environ) if name.startswith(_PREFIX)}
-    found = {**files, **variables}
+    found = sorted({**files, **variables}.items())[:limit]
     if as_json:
-        printing.print_json([{"name": name, "from": found[name]} for name in sorted(found)])
+        printing.print_json([{"name": name, "from": where} for name, where in found])
     else:
-        printing.print_table(("NAME", "FROM"), [(name, found[name]) for name in sorted(found)])
+        printing.print_table(("NAME", "FROM"), found)
 
 
 @secrets.command("set", examples=["penstock secrets set TOKEN", "penstock secrets set TOKEN < token.txt"])
