@@ -151,10 +151,15 @@ class Local(FileSystemStorage):
         """Hold for any working folder, so that an agent started elsewhere finds it."""
         return directory and directory.expanduser().absolute()
 
-    save: ClassVar = staticmethod(saved.save)
-    """Write a flow to a file of one's own; see `Flow.save`."""
-    load_saved: ClassVar = staticmethod(saved.load)
-    """Return the flow in a file of one's own; see `Flow.load`."""
+    @staticmethod
+    def save(flow: "Flow", path: str | Path | None = None) -> Path:
+        """Write a flow to a file of one's own, and return its path; see `Flow.save`."""
+        return saved.save(flow, path)
+
+    @staticmethod
+    def load_saved(source: str | Path) -> "Flow":
+        """Return the flow in a file of one's own; see `Flow.load`."""
+        return saved.load(source)
 
     @property
     def root(self) -> str:
