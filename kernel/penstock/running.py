@@ -17,15 +17,15 @@ from penstock.engine.runs import FlowRun
 from penstock.engine.setup import Setup
 from penstock.engine.watching import asked
 from penstock.engine.work import SUCCEEDED
-from penstock.executors import Executor
 from penstock.hooks import calls
 from penstock.parameters import check_names
-from penstock.results import Result
 from penstock.states import Failed, Mapped, Pending, Running, State, Success
 from penstock.tasks import Task
 
 if TYPE_CHECKING:
+    from penstock.executors import Executor
     from penstock.flow import Flow
+    from penstock.results import Result
 
 ExecutorChoice: TypeAlias = "Executor | futures.Executor | Mapping[str, Any] | str | None"
 
@@ -158,6 +158,8 @@ def open_executor(choice: ExecutorChoice) -> "tuple[AbstractContextManager[futur
         return nullcontext(choice), not isinstance(choice, futures.ThreadPoolExecutor)
     if choice is None and settings.get().executor == {"type": "in-process"}:
         return nullcontext(), False  # the kernel's own, which a small run need not look up
+    from penstock.executors import Executor
+
     executor = Executor.resolve(choice) if choice is not None else Executor.configured()
     return executor.open(), executor.remote
 
@@ -170,6 +172,8 @@ def _result_of(flow: "Flow") -> "tuple[Result | None, bool]":
     wanted: Any = flow.result or (flow.storage.default_result() if flow.storage is not None else None)
     if wanted is None and chosen.result is None:
         return None, True
+    from penstock.results import Result
+
     return Result.resolve(wanted) if wanted is not None else Result.configured(), True
 
 

@@ -48,3 +48,13 @@ def test_a_plugin_module_loads_none_of_what_the_plugin_needs(plugins: list[Path]
         package = next(plugin.glob("penstock_*")).name
         loaded = loaded_by(f"import {package}.plugin") - before
         assert not loaded.intersection(DEPENDENCIES), package
+
+
+def test_a_run_in_this_process_loads_no_event_loop_and_no_place_for_results() -> None:
+    code = (
+        "from penstock import Flow, task\nwith Flow('x') as flow: task(lambda: 1)()\nassert flow.run().is_successful()"
+    )
+    script = f"import os\nos.environ['PENSTOCK_LOGGING__LEVEL'] = 'WARNING'\n{code}\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], check=False, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert not {"asyncio", "penstock.executors", "penstock.results", "structlog"} & set(done.stdout.split())

@@ -1,10 +1,12 @@
 """The event loop on which the `async def` tasks of a run make progress together."""
 
-import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent import futures
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class EventLoop:
@@ -43,13 +45,17 @@ class EventLoop:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
-    def _begin(self) -> asyncio.AbstractEventLoop:
+    def _begin(self) -> "asyncio.AbstractEventLoop":
+        import asyncio  # which runs without coroutines need not have
+
         loop = self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, args=(loop,), name="penstock-event-loop", daemon=True)
         self._thread.start()
         return loop
 
-    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _serve(self, loop: "asyncio.AbstractEventLoop") -> None:
+        import asyncio
+
         asyncio.set_event_loop(loop)
         loop.run_forever()
         for task in self._tasks:

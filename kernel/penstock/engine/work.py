@@ -1,6 +1,5 @@
 """The work that an executor does: one task's body, run with its inputs, wherever the executor put it."""
 
-import asyncio
 import importlib
 import logging
 import sys
@@ -163,6 +162,8 @@ class Work:
 
     async def _awaited(self, call: Call) -> State:
         """Return the state of a coroutine that returned; raises OutOfTime if it does not in the task's timeout."""
+        import asyncio
+
         with logged() if self.around.log_stdout else nullcontext():
             body = asyncio.ensure_future(self._body(call))
             done, _ = await asyncio.wait([body], timeout=self.around.timeout)
