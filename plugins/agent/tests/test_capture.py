@@ -3,7 +3,6 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-import structlog
 
 from penstock.context import context
 from penstock_agent.capture import LINE_CHARACTERS, Line, capturing
@@ -42,7 +41,6 @@ def test_a_bound_logger_of_penstock_is_captured(lines: list[Line]) -> None:
 
     logs.get_logger("penstock.task.x").info("Hello, %s", "you", size=3)
     assert [line.message for line in lines] == ["Hello, you size=3"]
-    structlog.reset_defaults()
 
 
 def test_an_exception_is_written_as_frames_and_never_as_source(lines: list[Line]) -> None:

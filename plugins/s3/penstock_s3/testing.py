@@ -6,8 +6,10 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from typing import Any
 from urllib.request import Request, urlopen
 
 
@@ -52,9 +54,25 @@ def _serve() -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
+    running: Any = server._server  # noqa: SLF001 - moto has no other way to it
+    running.app = _one_creation_at_a_time(running.app)
     host, port = server.get_host_and_port()
     print(f"http://{host}:{port}", flush=True)  # noqa: T201 - its output is its address
     sys.stdin.read()
+
+
+def _one_creation_at_a_time(application: Any) -> Any:
+    """Return a WSGI application that looks whether an object is there and puts it there in one step, as S3 does.
+
+    moto looks first and writes afterwards, with nothing to keep its other threads from coming between.
+    """
+    lock = threading.Lock()
+
+    def serve(environ: dict[str, Any], start_response: Any) -> Any:
+        with lock if "HTTP_IF_NONE_MATCH" in environ else nullcontext():
+            return application(environ, start_response)
+
+    return serve
 
 
 if __name__ == "__main__":
