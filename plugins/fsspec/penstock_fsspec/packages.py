@@ -4,9 +4,12 @@ Its files are in the order of their names, without times, owners or links, and n
 what is in it. Archives of others are read with suspicion: what leads out of them, or grows without end, is refused.
 """
 
+import atexit
 import io
+import os
 import posixpath
 import re
+import shutil
 import stat
 import sys
 import tarfile
@@ -32,7 +35,6 @@ MOST_FILES: Final = 100_000
 """How many files a package may have."""
 _LEFT_OUT: Final = re.compile(r"__pycache__|\..*|.*\.py[co]|.*\.egg-info|node_modules")
 _FILE, _PROGRAM = 0o644, 0o755
-_folders: Final[list[tempfile.TemporaryDirectory[str]]] = []  # of the packages this process has loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +106,8 @@ def load(name: str, reference: Reference, package: bytes) -> "Flow":
     The files are unpacked to a folder that lives as long as this process. The script can import what lies beside it and
     below the package's root, relatively too. Raises FlowFileError.
     """
-    _folders.append(tempfile.TemporaryDirectory(prefix="penstock-package-"))
-    folder = Path(_folders[-1].name)
+    folder = Path(tempfile.mkdtemp(prefix="penstock-package-"))
+    atexit.register(_remove, folder, os.getpid())
     try:
         files, links = _read(package)
         script = folder / _checked(reference.entry or "")
@@ -119,6 +121,11 @@ def load(name: str, reference: Reference, package: bytes) -> "Flow":
     flows = load_flows(script)
     _travel_by_value(folder)
     return choose(flows, name, f"{reference.location}:{reference.entry}")
+
+
+def _remove(folder: Path, process: int) -> None:
+    if os.getpid() == process:  # and not in a child of it, that ends earlier
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write(path: Path, file: File) -> None:

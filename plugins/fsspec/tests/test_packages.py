@@ -2,6 +2,7 @@
 
 import io
 import os
+import subprocess
 import sys
 import tarfile
 import zipfile
@@ -114,6 +115,31 @@ def test_a_folder_is_stored_with_the_script_and_loaded_with_what_it_imports(proj
     (task,) = restored.tasks
     assert restored.run().result[task].result == 6
     assert "project" not in storage.spec().model_dump_json().replace(str(tmp_path), "")
+
+
+def test_its_files_live_as_long_as_the_process_that_loaded_it_and_no_child_removes_them(
+    project: Path, tmp_path: Path
+) -> None:
+    storage = Local(tmp_path / "flows", package=project)
+    storage.add_flow(load_flows(project / "acme/flows/total.py")["in a package"])
+    (tmp_path / "spec").write_text(storage.build().spec().model_dump_json(), encoding="utf-8")
+    code = """
+import json, os, sys
+from pathlib import Path
+from penstock.storage import Storage
+flow = Storage.restore(json.loads(Path("spec").read_text())).get_flow("in a package")
+folder = Path(sys.modules["beside"].__file__).parent
+child = os.fork()
+if not child:
+    sys.exit()
+os.waitpid(child, 0)
+print(folder, folder.is_dir())
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, text=True, capture_output=True)
+    folder, lived = done.stdout.split()
+    assert lived == "True"
+    assert not Path(folder).exists()
+    assert done.stderr == ""
 
 
 def test_what_a_package_imports_travels_to_processes_that_cannot_import_it(project: Path, tmp_path: Path) -> None:
