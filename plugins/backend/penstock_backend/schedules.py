@@ -33,9 +33,10 @@ class Timetable:
 
     def _next(self, row: AnyRow, now: datetime, ahead: int) -> list["Due"]:
         try:
+            spec = FlowSpec.model_validate(row.spec)
             events = Schedule.restore(row.spec["schedule"]).events(ahead, after=now)
             for event in events:
-                FlowSpec.model_validate(row.spec).check_parameters(event.parameter_defaults)
+                spec.check_parameters(event.parameter_defaults)
             return [Due(event) for event in events]
         except Exception as error:  # noqa: BLE001 - a plugin's own code, or its absence: the other flows go on
             if row.id not in self._said:
