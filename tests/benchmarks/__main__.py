@@ -10,6 +10,7 @@ import json
 import logging
 import math
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -75,13 +76,6 @@ def cpu(work: Timed) -> float:
     return time.process_time() - begun
 
 
-def wall(work: Timed) -> float:
-    """Return the seconds that *work* takes."""
-    begun = time.perf_counter()
-    work()
-    return time.perf_counter() - begun
-
-
 def compare(timed: dict[str, Timed], repeats: int, measure: Callable[[Timed], float] = cpu) -> dict[str, float]:
     """Return the median of each, taking turns so that a slow moment falls on all."""
     taken: dict[str, list[float]] = {name: [] for name in timed}
@@ -91,12 +85,26 @@ def compare(timed: dict[str, Timed], repeats: int, measure: Callable[[Timed], fl
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
-def often(size: int, repeats: int) -> int:
-    """Return how many repeats of a measurement of *size* tasks give a steady median: more where each is short.
+def compare_runs(timed: dict[str, Timed], size: int, repeats: int) -> dict[str, float]:
+    """Compare runs of *size* tasks: a measurement is of as many in a row as make 10,000 tasks, as timeit's are.
 
-    Python itself needs a dozen runs of a thousand tasks until all that runs once a flow is specialised.
+    One short run after a garbage collection would measure how much of the processor's caches that emptied. And Python
+    itself needs a dozen runs of a thousand tasks until all that runs once a flow is specialised.
     """
-    return max(3, repeats * 10_000 // size // 2) if size > 10_000 else repeats * min(20, 20_000 // size)
+    calls = max(1, 10_000 // size)
+    times = compare({name: partial(repeated, work, calls) for name, work in timed.items()}, often(size, repeats))
+    return {name: taken / calls for name, taken in times.items()}
+
+
+def repeated(work: Timed, calls: int) -> None:
+    """Do *work* so many times."""
+    for _ in range(calls):
+        work()
+
+
+def often(size: int, repeats: int) -> int:
+    """Return how many repeats of a measurement of *size* tasks give a steady median: more where each is short."""
+    return max(3, repeats * 10_000 // size // 2) if size > 10_000 else repeats * 2
 
 
 def definition(repeats: int) -> Iterator[Row]:
@@ -113,14 +121,12 @@ def sequential(sizes: list[int], repeats: int) -> Iterator[Row]:
     for name, make in SHAPES.items():
         for size in sizes:
             shape = make(size)
-            times = compare(
-                {
-                    "penstock": partial(run, shape),
-                    "loop": partial(references.loop, shape),
-                    "direct": partial(references.direct, shape),
-                },
-                often(size, repeats),
-            )
+            timed: dict[str, Timed] = {
+                "penstock": partial(run, shape),
+                "loop": partial(references.loop, shape),
+                "direct": partial(references.direct, shape),
+            }
+            times = compare_runs(timed, size, repeats)
             yield row(f"sequential {name}", size, times, "loop", bar=1.8)
 
 
@@ -128,13 +134,8 @@ def mapped(sizes: list[int], repeats: int) -> Iterator[Row]:
     """Compare mapped children with the loop over as many independent tasks."""
     for size in sizes:
         shape = references.wide(size)
-        times = compare(
-            {
-                "penstock": partial(run_mapped, size),
-                "loop": partial(references.loop, shape),
-            },
-            often(size, repeats),
-        )
+        timed: dict[str, Timed] = {"penstock": partial(run_mapped, size), "loop": partial(references.loop, shape)}
+        times = compare_runs(timed, size, repeats)
         yield row("mapped", size, times, "loop", bar=0.15)
 
 
@@ -151,14 +152,8 @@ def threads(sizes: list[int], repeats: int) -> Iterator[Row]:
             references.loop(shape)
             pool(shape)
 
-        times = compare(
-            {
-                "penstock": partial(run, shape, {"type": "threads", "max_workers": 2}),
-                "loop + pool": bare,
-                "pool": pool,
-            },
-            often(size, repeats),
-        )
+        own = partial(run, shape, {"type": "threads", "max_workers": 2})
+        times = compare_runs({"penstock": own, "loop + pool": bare, "pool": pool}, size, repeats)
         yield row("threads wide", size, times, "loop + pool", bar=1.3)
 
 
@@ -173,7 +168,7 @@ def threads_mapped(sizes: list[int], repeats: int) -> Iterator[Row]:
                 references.pool(shape, executor)
 
         own = partial(run_mapped, size, {"type": "threads", "max_workers": 2})
-        times = compare({"penstock": own, "loop + pool": bare}, often(size, repeats))
+        times = compare_runs({"penstock": own, "loop + pool": bare}, size, repeats)
         yield row("threads mapped", size, times, "loop + pool", bar=0.6)
 
 
@@ -193,7 +188,7 @@ def observed(size: int, repeats: int) -> Iterator[Row]:
     shape = references.wide(size)
     watched()
     transitions = len(told)
-    times = compare({"watched": watched, "alone": partial(run, shape)}, often(size, repeats))
+    times = compare_runs({"watched": watched, "alone": partial(run, shape)}, size, repeats)
     each = (times["watched"] - times["alone"]) / transitions * 1e6
     yield {
         "what": "observer, per transition",
@@ -257,10 +252,10 @@ def interpret(code: str, cache: str) -> None:
 
 def children(work: Timed) -> float:
     """Return the CPU seconds that the processes of *work* take."""
-    before = os.times()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     work()
-    after = os.times()
-    return (after.children_user + after.children_system) - (before.children_user + before.children_system)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
 
 
 def row(what: str, size: int, times: dict[str, float], reference: str, bar: float | None) -> Row:
