@@ -100,7 +100,12 @@ class SerializationError(PenstockError, TypeError):
 
 
 class ExecutorError(PenstockError, RuntimeError):
-    """An executor cannot do what was asked, or lost the process that ran a task."""
+    """An executor cannot do what was asked, or lost the process that ran a task.
+
+    `position` says which of the calls that travelled together the process was at, where that is known.
+    """
+
+    position: int | None = None
 
 
 class ScheduleError(PenstockError, ValueError):

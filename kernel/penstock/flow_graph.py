@@ -305,10 +305,8 @@ class FlowGraph(FlowQueries):
         self.compile()
         for task, binding in self._bindings.items():
             inputs = task.signature
-            missing = (
-                inputs.required.difference(binding.names(inputs.names) if binding else ()) if inputs.required else ()
-            )
-            if missing:
+            given = binding.names(inputs.names) if binding and inputs.required else ()
+            if missing := inputs.required.difference(given):
                 raise TypeError(f'{task!r} in flow "{self.name}" needs a value for {errors.listing(missing)}')
 
 

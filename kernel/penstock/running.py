@@ -10,7 +10,7 @@ from penstock import errors, narration, settings, signals
 from penstock.context import Frame, active_flow, current
 from penstock.engine.board import CLEAN, ODD, Board
 from penstock.engine.collecting import rare_collections
-from penstock.engine.driver import Driver
+from penstock.engine.driver import INTERRUPTED, Driver
 from penstock.engine.frames import RUN_LAZY, run_values
 from penstock.engine.mapping import odd_children
 from penstock.engine.runs import FlowRun
@@ -19,7 +19,7 @@ from penstock.engine.watching import asked
 from penstock.engine.work import SUCCEEDED
 from penstock.hooks import calls
 from penstock.parameters import check_names
-from penstock.states import Failed, Mapped, Pending, Running, State, Success
+from penstock.states import Cancelled, Failed, Mapped, Pending, Running, State, Success
 from penstock.tasks import Task
 
 if TYPE_CHECKING:
@@ -103,8 +103,12 @@ def run_flow(
         return new
 
     running = move(begun, Running("Running flow."))
-    with rare_collections():
-        final = _drive(flow, board, pool) if running.is_running() else running
+    try:
+        with rare_collections():
+            final = _drive(flow, board, pool) if running.is_running() else running
+    except KeyboardInterrupt:
+        move(running, Cancelled(INTERRUPTED))
+        raise
     return move(running, final)
 
 

@@ -101,6 +101,9 @@ class Settings(Section):
     backend: KindOptions = Field(default={}, description="who remembers flows and runs")
     executor: KindOptions = Field(default={"type": "in-process"}, description="what runs the tasks of a flow run")
     storage: KindOptions = Field(default={"type": "local"}, description="where the source of flows is kept")
+    limits: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default={}, description="for a tag, how many tasks with it may run at once in a flow run"
+    )
     result: KindOptions | None = Field(default=None, description="where results are kept if neither task nor flow says")
     plugins: PluginSettings = PluginSettings()
     agent: AgentSettings = AgentSettings()

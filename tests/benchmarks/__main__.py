@@ -1,110 +1,31 @@
 """Print penstock's times beside plain Python's, as ratios taken in one run: `make bench`.
 
-Every figure is the median of several repeats in which penstock and its references take turns, in CPU time.
+Every figure is the median of several repeats in which penstock and its references take turns: in CPU time, and where
+several processes work, in the time that passes.
 """
 
 import argparse
-import gc
 import inspect
 import json
 import logging
 import math
 import os
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from penstock import Flow, hookimpl, hooks, task
+from penstock import hookimpl, hooks, task
 from tests.benchmarks import references
+from tests.benchmarks.flows import SHAPES, run, run_mapped
+from tests.benchmarks.measuring import Row, Timed, compare, compare_runs, row
 from tests.benchmarks.memory import memory
+from tests.benchmarks.processes import efficiency, processes, processes_mapped
 from tests.benchmarks.references import Shape
-
-Timed = Callable[[], Any]
-Row = dict[str, Any]
-
-TASKS = {
-    function: task(function) for function in (references.one, references.following, references.both, references.total)
-}
-"""What is timed is building and running a flow: `@task` is done once, where a module is loaded, like the functions of
-the references. Their tasks correspond to the copies that calls in a flow make."""
-
-SHAPES: dict[str, Callable[[int], Shape]] = {
-    "wide": references.wide,
-    "chain": references.chain,
-    "layered": references.layered,
-}
-
-
-def build(shape: Shape) -> Flow:
-    """Return the flow of a shape."""
-    made: list[Any] = []
-    with Flow("bench") as flow:
-        for function, upstream in shape:
-            made.append(TASKS[function](*[made[number] for number in upstream]))
-    return flow
-
-
-def run(shape: Shape, executor: Any = None) -> None:
-    """Build and run the flow of a shape."""
-    state = build(shape).run(executor=executor)
-    if not state.is_successful():
-        raise RuntimeError(state.message)
-
-
-def run_mapped(count: int, executor: Any = None) -> None:
-    """Map one task over *count* items and reduce."""
-    following, total = TASKS[references.following], TASKS[references.total]
-    with Flow("mapped") as flow:
-        total(following.map(list(range(count))))
-    state = flow.run(executor=executor)
-    if not state.is_successful():
-        raise RuntimeError(state.message)
-
-
-def cpu(work: Timed) -> float:
-    """Return the CPU seconds that *work* takes."""
-    gc.collect()
-    begun = time.process_time()
-    work()
-    return time.process_time() - begun
-
-
-def compare(timed: dict[str, Timed], repeats: int, measure: Callable[[Timed], float] = cpu) -> dict[str, float]:
-    """Return the median of each, taking turns so that a slow moment falls on all."""
-    taken: dict[str, list[float]] = {name: [] for name in timed}
-    for _ in range(repeats):
-        for name, work in timed.items():
-            taken[name].append(measure(work))
-    return {name: statistics.median(times) for name, times in taken.items()}
-
-
-def compare_runs(timed: dict[str, Timed], size: int, repeats: int) -> dict[str, float]:
-    """Compare runs of *size* tasks: a measurement is of as many in a row as make 10,000 tasks, as timeit's are.
-
-    One short run after a garbage collection would measure how much of the processor's caches that emptied. And Python
-    itself needs a dozen runs of a thousand tasks until all that runs once a flow is specialised.
-    """
-    calls = max(1, 10_000 // size)
-    times = compare({name: partial(repeated, work, calls) for name, work in timed.items()}, often(size, repeats))
-    return {name: taken / calls for name, taken in times.items()}
-
-
-def repeated(work: Timed, calls: int) -> None:
-    """Do *work* so many times."""
-    for _ in range(calls):
-        work()
-
-
-def often(size: int, repeats: int) -> int:
-    """Return how many repeats of a measurement of *size* tasks give a steady median: more where each is short."""
-    return max(3, repeats * 10_000 // size // 2) if size > 10_000 else repeats * 2
 
 
 def definition(repeats: int) -> Iterator[Row]:
@@ -258,19 +179,6 @@ def children(work: Timed) -> float:
     return (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
 
 
-def row(what: str, size: int, times: dict[str, float], reference: str, bar: float | None) -> Row:
-    """Return a line of the table: microseconds a task, and the ratio to *reference*."""
-    return {
-        "what": what,
-        "tasks": size,
-        "us": round(times["penstock"] / size * 1e6, 2),
-        "ratio": round(times["penstock"] / times[reference], 3),
-        "of": reference,
-        "bar": bar,
-        "references": {name: round(taken / size * 1e6, 2) for name, taken in times.items() if name != "penstock"},
-    }
-
-
 def show(one: Row) -> None:
     """Print a line of the table."""
     beside = "  ".join(f"{name} {us}" for name, us in one.get("references", {}).items())
@@ -288,6 +196,9 @@ GROUPS: dict[str, Callable[[list[int], int], Iterator[Row]]] = {
     "mapped": mapped,
     "threads": lambda sizes, repeats: threads(sizes[:2], repeats),
     "threads-mapped": lambda sizes, repeats: threads_mapped(sizes[:2], repeats),
+    "processes": lambda sizes, repeats: processes(sizes[:2], repeats),
+    "processes-mapped": lambda sizes, repeats: processes_mapped(sizes[1:], repeats),
+    "efficiency": lambda _sizes, repeats: efficiency(repeats),
     "observer": lambda sizes, repeats: observed(sizes[1], repeats),
     "memory": lambda sizes, _repeats: memory(10 * sizes[-1]),
     "import": lambda _sizes, repeats: imports(repeats),

@@ -1,66 +1,28 @@
 """The same flows, run with Prefect 1.4.1 and with penstock, end the same way."""
 
-import ast
 import json
-import os
 import runpy
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playing import HERE, different, names, play
 
-HERE = Path(__file__).parent
 PREFECT1 = HERE.parent.parent / ".venv-prefect1" / "bin" / "python"
-SECONDS = 300
-NOTHING = "(nothing)"
+_OF_THE_TESTS = {"differences", "playing", "test_classic", "test_executors"}
 _LISTED = runpy.run_path(str(HERE / "differences.py"))
 DIFFERENCES: dict[str, dict[str, str]] = _LISTED["DIFFERENCES"]
 EVERYWHERE: list[tuple[Any, Any]] = [(there, here) for there, here, _ in _LISTED["EVERYWHERE"]]
 
 
-def names() -> list[str]:
-    """Return the scenarios, read without running anything: `file.function`."""
-    return [
-        f"{file.stem}.{node.name}"
-        for file in sorted((HERE / "flows").glob("*.py"))
-        for node in ast.parse(file.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.FunctionDef)
-        if any(isinstance(mark, ast.Name) and mark.id == "scenario" for mark in node.decorator_list)
-    ]
-
-
-def play(python: Path, home: Path) -> dict[str, Any]:
-    """Return the outcomes of all scenarios under one interpreter, which finds a home of its own."""
-    home.mkdir()
-    surroundings = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(home),
-        "PENSTOCK_HOME": str(home),
-        "PENSTOCK_LOGGING__LEVEL": "CRITICAL",
-        "PREFECT__HOME_DIR": str(home),
-        "PREFECT__LOGGING__LEVEL": "CRITICAL",
-        "PREFECT__FLOWS__CHECKPOINTING": "true",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-    done = subprocess.run(
-        [python, HERE / "run_scenarios.py"],
-        env=surroundings, cwd=home, capture_output=True, text=True, timeout=SECONDS, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-4000:]
-    outcomes: dict[str, Any] = json.loads(done.stdout)
-    return outcomes
-
-
 def remembered(folder: Path) -> dict[str, Any]:
     """Return Prefect's outcomes, which are the same as long as the flows and what plays them are."""
     kept = PREFECT1.parent.parent / "outcomes.json"
-    played = [file for file in sorted(HERE.rglob("*.py")) if file.stem not in {"differences", "test_classic"}]
+    played = [file for file in sorted(HERE.rglob("*.py")) if file.stem not in _OF_THE_TESTS]
     digest = sha256(b"".join(file.read_bytes() for file in [*played, HERE / "constraints.txt"])).hexdigest()
     known: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
     if known.get("of") != digest:
@@ -81,20 +43,6 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
         theirs = pool.submit(remembered, folder / "prefect")
         ours = pool.submit(play, Path(sys.executable), folder / "penstock")
     return {"prefect": theirs.result(), "penstock": ours.result()}
-
-
-def different(there: Any, here: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Return the places at which two outcomes differ, with what stands there in each."""
-    if there == here:
-        return
-    if isinstance(there, dict) and isinstance(here, dict):
-        for key in sorted((there.keys() | here.keys()) - {"trace"}):
-            yield from different(there.get(key, NOTHING), here.get(key, NOTHING), f"{path}.{key}" if path else key)
-    elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
-        for position, (one, other) in enumerate(zip(there, here, strict=True)):
-            yield from different(one, other, f"{path}[{position}]")
-    else:
-        yield path, there, here
 
 
 def covers(listed: str, path: str) -> bool:

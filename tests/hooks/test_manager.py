@@ -168,7 +168,7 @@ def test_the_kernel_is_a_plugin_like_any_other() -> None:
     assert records["kernel"].offers == {
         "executor": ("in-process",),
         "result": ("constant", "memory"),
-        "serializer": ("compressed", "datetime", "json", "pickle"),
+        "serializer": ("json", "pickle"),
     }
 
 

@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from penstock import Flow, Parameter, clock, context, errors, hookimpl, settings, signals, task
-from penstock.hooks import manager
+from penstock import Flow, Parameter, clock, context, errors, hookimpl, hooks, settings, signals, task
 from penstock.results import LocalResult
 from penstock.testing import (
     Harness,
@@ -168,9 +167,7 @@ def test_nothing_of_the_users_own_penstock_is_touched() -> None:
         def penstock_flow_run_state(self, run: object) -> None:
             told.append(run)
 
-    watching = Watching()
-    manager.register(watching, "watching")
-    try:
+    with hooks.observing(Watching()):
         with harness(start=datetime(2026, 3, 20, tzinfo=UTC), settings={"agent": {"limit": 3}}) as flows:
             flows.run(etl(), replace={"load": [1]})
             assert told == []
@@ -182,8 +179,6 @@ def test_nothing_of_the_users_own_penstock_is_touched() -> None:
             double(1)
         flow.run()
         assert told
-    finally:
-        manager.unregister(watching)
     assert not flows.home.exists()
     assert os.environ["PENSTOCK_HOME"] == home
     assert type(clock.current()) is clock.Clock

@@ -1,4 +1,4 @@
-"""Forms in which data frames and messages are kept: pandas, Arrow, msgspec.
+"""Forms in which values are kept: pandas, Arrow and msgspec, datetimes, and anything compressed.
 
 The classes are imported on first use, and their libraries when a value is written or read.
 """
@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from penstock_formats.frames import PandasSerializer
     from penstock_formats.messages import MsgspecSerializer
+    from penstock_formats.standard import CompressedSerializer, DateTimeSerializer
     from penstock_formats.tables import ArrowSerializer
 
-__all__ = ["ArrowSerializer", "MsgspecSerializer", "PandasSerializer"]
+__all__ = ["ArrowSerializer", "CompressedSerializer", "DateTimeSerializer", "MsgspecSerializer", "PandasSerializer"]
 
-_MODULES: Final = {"ArrowSerializer": "tables", "MsgspecSerializer": "messages", "PandasSerializer": "frames"}
+_MODULES: Final = {
+    "ArrowSerializer": "tables",
+    "CompressedSerializer": "standard",
+    "DateTimeSerializer": "standard",
+    "MsgspecSerializer": "messages",
+    "PandasSerializer": "frames",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 
 from penstock import errors
-from penstock.serializers import CompressedSerializer, Serializer
+from penstock.serializers import Serializer
 from penstock.testing.serializers import SerializerContract
-from penstock_formats import ArrowSerializer, MsgspecSerializer, PandasSerializer
+from penstock_formats import ArrowSerializer, CompressedSerializer, MsgspecSerializer, PandasSerializer
 
 FRAMES = (
     pd.DataFrame({"number": [1, 2, 3], "share": [0.5, -1.25, 0.0], "name": ["a", "grüße", "c d"]}),

@@ -118,10 +118,8 @@ class Heartbeat(Record):
     command: Literal["continue", "cancel"] = "continue"
 
 
-class StateReport(BaseModel):
+class StateReport(BaseModel, extra="forbid"):
     """A state to take up: of the flow run if `slug` is None, else of that task or mapped child."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     state: dict[str, Any]
     timestamp: datetime

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _STARTING: Final = "Starting task run."
+INTERRUPTED: Final = "The run was interrupted."
 _BATCH_SECONDS: Final = 0.05
 """How long the children that travel to a remote pool together should take."""
 _THREAD_SECONDS: Final = 0.002
@@ -50,6 +51,7 @@ class Driver:
         self._maps = Maps(board)
         self._held: list[tuple[datetime, int, int, int | None, int, Extra]] = []
         self._paused: list[tuple[int, int | None, int, Extra]] = []
+        self._limited: dict[frozenset[str], deque[tuple[int, int | None, int, Extra]]] = {}
         self._tie = itertools.count()
         self._ready: deque[int] = deque()
         self._downstream: dict[int, list[int]] = {}
@@ -68,11 +70,18 @@ class Driver:
         """Run every task."""
         with inside(self.board.setup.frame), closing(self._flights), clock.current().participate():
             self._tell_of_preset()
-            if self._flights.pool is None:
-                self._sweep()
-            left = [n for n in self.board.plan.order if self.board.ended[n] in {WAITING, HELD}]
-            if left:
-                self._drive(left)
+            try:
+                if self._flights.pool is None:
+                    self._sweep()
+                if left := self._left():
+                    self._drive(left)
+            except KeyboardInterrupt:
+                for number in self._left():
+                    committed(self.board, number, None, 1, states.Pending(), states.Cancelled(INTERRUPTED))
+                raise
+
+    def _left(self) -> list[int]:
+        return [number for number in self.board.plan.order if self.board.ended[number] in {WAITING, HELD}]
 
     def _tell_of_preset(self) -> None:
         """Let those who watch know of the tasks whose value was there before the run: parameters."""
@@ -136,6 +145,7 @@ class Driver:
             self._feed_mapped()
             if self._flights:
                 self._land()
+                self._release_limited()
             elif self._held and not self._ready and self._maps.deepest() is None:
                 clock.sleep(self._until_due())
         for mapping in self.board.maps.values():  # of which a child is paused
@@ -145,6 +155,13 @@ class Driver:
         while self._held and self._until_due() <= 0:
             _, _, number, child, attempt, extra = heapq.heappop(self._held)
             self._attempt(number, child, attempt, extra)
+
+    def _release_limited(self) -> None:
+        """Begin what waited for others of its tags to end."""
+        for tags in [*self._limited]:
+            waiting = self._limited[tags]
+            while waiting and self._flights.has_room(waiting[0][0]):
+                self._attempt(*waiting.popleft())
 
     def _until_due(self) -> float:
         """Return the seconds until the first of the held attempts is due."""
@@ -169,10 +186,13 @@ class Driver:
                 self._release(landed)
                 continue
             number, calls, ended = landed
-            mapping = self.board.maps.get(number)
+            mapping, done = self.board.maps.get(number), len(ended.values)
             if mapping is not None:
-                mapping.measure(ended.seconds / len(calls), len(calls))
-            self._settle_all(number, calls, ended)
+                mapping.measure(ended.seconds / done, done)
+                size = self._batch_size(mapping)
+                for start in range(done, len(calls), size):  # for which there was no time
+                    self._hand_over(number, calls[start : start + size])
+            self._settle_all(number, calls[:done], ended)
 
     # one task
 
@@ -198,10 +218,14 @@ class Driver:
 
     def _goes_to_thread(self, number: int) -> bool:
         able = self._threads and self._straight and bool(self.board.plan.plain[number])
+        able = able and not self._flights.limited(number)
         return able and (not self._odd or self.board.is_clean_above(number))
 
     def _attempt(self, number: int, child: int | None, attempt: int, extra: Extra = None) -> None:
         """Run the body of a task or child, here or in the pool."""
+        if (tags := self._flights.limited(number)) and not self._flights.has_room(number):
+            self._limited.setdefault(frozenset(tags), deque()).append((number, child, attempt, extra))
+            return
         mapping = self.board.maps.get(number)
         args = mapping.inputs(child) if mapping is not None and child is not None else self._arguments(number)
         self._submit(number, [(args, child, attempt, extra)])
@@ -344,7 +368,7 @@ class Driver:
     def _feed_mapped(self) -> None:
         """Submit children of mapped tasks in batches, as long as there is room."""
         while len(self._flights) < WINDOW:
-            mapping = self._maps.deepest()
+            mapping = self._maps.deepest(self._flights.has_room)
             if mapping is None or (self._threads and mapping.measured < _TINY and len(self._flights) > 2 * _TINY):
                 return
             calls = self._calls(mapping, mapping.take(self._batch_size(mapping)))

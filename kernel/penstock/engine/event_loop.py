@@ -2,11 +2,11 @@
 
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent import futures
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import asyncio
+    from concurrent import futures
 
 
 class EventLoop:
@@ -16,27 +16,12 @@ class EventLoop:
         """Begin nothing yet."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def submit(self, call: Callable[[], Coroutine[Any, Any, Any]]) -> "futures.Future[Any]":
         """Run the coroutine that *call* makes, in this thread's context, and return its future."""
-        loop = self._loop or self._begin()
-        future: futures.Future[Any] = futures.Future()
-        future.set_running_or_notify_cancel()
+        import asyncio  # which runs without coroutines need not have
 
-        async def run() -> None:
-            try:
-                future.set_result(await call())
-            except BaseException as error:  # noqa: BLE001 - raised again where the future is looked at
-                future.set_exception(error)
-
-        def start() -> None:
-            task = loop.create_task(run())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-        loop.call_soon_threadsafe(start)  # which takes this thread's context along
-        return future
+        return asyncio.run_coroutine_threadsafe(call(), self._loop or self._begin())
 
     def close(self) -> None:
         """Cancel what is still running, and end the loop and its thread."""
@@ -46,7 +31,7 @@ class EventLoop:
         self._thread.join()
 
     def _begin(self) -> "asyncio.AbstractEventLoop":
-        import asyncio  # which runs without coroutines need not have
+        import asyncio
 
         loop = self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, args=(loop,), name="penstock-event-loop", daemon=True)
@@ -57,10 +42,13 @@ class EventLoop:
         import asyncio
 
         asyncio.set_event_loop(loop)
-        loop.run_forever()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            loop.run_until_complete(asyncio.wait(self._tasks, timeout=1))
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()
+        try:
+            loop.run_forever()
+        finally:
+            tasks = asyncio.all_tasks(loop)
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                loop.run_until_complete(asyncio.wait(tasks, timeout=1))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()

@@ -1,5 +1,6 @@
 """Calls that are under way elsewhere: in a pool, or on the event loop."""
 
+from collections import Counter
 from collections.abc import Iterator
 from concurrent import futures
 from functools import partial
@@ -7,7 +8,7 @@ from itertools import chain
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeAlias
 
-from penstock import clock, errors
+from penstock import clock, errors, settings
 from penstock.context import enter, leave
 from penstock.engine import records
 from penstock.engine.board import Board
@@ -29,12 +30,15 @@ class Flights:
 
     def __init__(self, board: Board, pool: futures.Executor | None) -> None:
         """Hand over to *pool*; None stands for the calling thread."""
-        self.pool: futures.Executor | None = pool
+        self.pool: Any = pool
         self._board = board
         self._loop = EventLoop()
+        self._begin_coroutine = getattr(pool, "submit_coroutine", self._loop.submit)
         self._works: dict[int, Work] = {}
         self._flying: dict[futures.Future[Ended], tuple[int, list[Call]]] = {}
         self._plain: dict[int, futures.Future[None]] = {}
+        self._limits = settings.get().limits
+        self._limited: Counter[str] = Counter()
         self._landed: SimpleQueue[futures.Future[Ended] | int | tuple[int, BaseException]] = SimpleQueue()
 
     def __len__(self) -> int:
@@ -45,9 +49,16 @@ class Flights:
         """Iterate over the futures of what is under way."""
         return chain(self._flying, self._plain.values())
 
+    def limited(self, number: int) -> list[str]:
+        """Return those tags of a task whose tasks may not all run at once."""
+        return [*self._board.plan.tasks[number].options.tags & self._limits.keys()] if self._limits else []
+
+    def has_room(self, number: int) -> bool:
+        """Return whether another call of a task may be under way now."""
+        return len(self) < WINDOW and all(self._limited[tag] < self._limits[tag] for tag in self.limited(number))
+
     def hand_over_plain(self, number: int) -> None:
         """Let a thread of the pool run a task with nothing around it, and put its value on the board."""
-        assert self.pool is not None  # noqa: S101 - for the type checker: plain tasks are run here by the sweep
         self._plain[number] = self.pool.submit(self._run_plain, number)
 
     def _run_plain(self, number: int) -> None:
@@ -67,7 +78,7 @@ class Flights:
         work = self.work(number)
         if self._board.plan.tasks[number].signature.is_async:
             for call in calls:
-                self._fly(number, [call], self._loop.submit(partial(work.await_body, call)))
+                self._fly(number, [call], self._begin_coroutine(partial(work.await_body, call)))
         elif self.pool is not None:
             self._fly(number, calls, self.pool.submit(work, calls))
         else:
@@ -76,6 +87,7 @@ class Flights:
 
     def _fly(self, number: int, calls: list[Call], future: "futures.Future[Ended]") -> None:
         self._flying[future] = number, calls
+        self._limited.update(self.limited(number))
         future.add_done_callback(self._landed.put)
 
     def work(self, number: int) -> Work:
@@ -120,14 +132,16 @@ class Flights:
 
     def _take_up(self, future: "futures.Future[Ended]") -> Iterator[Landed]:
         number, calls = self._flying.pop(future)
+        self._limited.subtract(self.limited(number))
         try:
             ended = future.result()
         except Exception as error:  # noqa: BLE001 - a pool's or a user's: whatever could not be brought back
-            if len(calls) == 1:
-                yield number, calls, self._lost(number, error)
-                return
-            for call in calls:  # calls lost together are made again, each alone
-                self.hand_over(number, [call])
+            position = 0 if len(calls) == 1 else getattr(error, "position", None)
+            if position is not None:
+                yield number, [calls.pop(position)], self._lost(number, error)
+            again = [calls] if calls and position is not None else [[call] for call in calls]
+            for lost in again:  # lost together, and made again: each alone, unless it is known which is to blame
+                self.hand_over(number, lost)
         else:
             records.show(ended.records)
             yield number, calls, ended

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -43,40 +44,34 @@ class Children(Sequence[State]):
         return state if state is not None else Success(SUCCEEDED, self._values[position])
 
 
+@dataclass(eq=False, repr=False)
 class Mapping:
     """A mapped task that is under way: its inputs, what its children gave, and which are left.
 
     A mapping may *follow* others that are under way: then child *i* is ready as soon as child *i* of each has ended.
     """
 
-    def __init__(
-        self,
-        number: int,
-        arguments: list[Any],
-        mapped: list[bool],
-        width: int,
-        origins: Origins | None = None,
-        *,
-        clean: bool,
-    ) -> None:
-        """Map task *number* over *arguments*; *clean* says that no child needs to ask what is not under way."""
-        self.number: int = number
-        self.arguments: list[Any] = arguments
-        self.mapped: list[bool] = mapped
-        self.width: int = width
-        self.clean: bool = clean
-        self.origins: Origins = origins or {}
-        self.values: list[Any] = [None] * width
-        self.pending: bytearray = bytearray(b"\1") * width
+    number: int
+    arguments: list[Any]
+    mapped: list[bool]
+    width: int
+    origins: Origins = field(default_factory=dict)
+    clean: bool = field(kw_only=True)
+    """Whether no child needs to ask what is not under way."""
+    above: "list[Mapping]" = field(default_factory=list, init=False)
+    followers: "list[Mapping]" = field(default_factory=list, init=False)
+    measured: int = field(default=0, init=False)
+    _seconds: float = field(default=0.0, init=False)
+    _next: int = field(default=0, init=False)
+    _left_above: bytearray | None = field(default=None, init=False)
+    _ready: deque[int] = field(default_factory=deque, init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with every child waiting."""
+        self.left: int = self.width
+        self.values: list[Any] = [None] * self.width
+        self.pending: bytearray = bytearray(b"\1") * self.width
         self.children: Children = Children(self.values, {}, self.pending)
-        self.left: int = width
-        self.measured: int = 0
-        self._seconds = 0.0
-        self.above: list[Mapping] = []
-        self.followers: list[Mapping] = []
-        self._next = 0
-        self._left_above: bytearray | None = None
-        self._ready: deque[int] = deque()
 
     def inputs(self, child: int) -> tuple[Any, ...]:
         """Return the arguments of a child."""
@@ -149,10 +144,9 @@ class Mapping:
     def end(self, child: int, state: State) -> None:
         """Take up the terminal state of a child."""
         self.values[child] = state.result
+        self.children.odd.pop(child, None)
         if not is_plain(state):
             self.children.odd[child] = state
-        else:
-            self.children.odd.pop(child, None)
         self.pending[child] = 0
         self.left -= 1
 

@@ -13,6 +13,8 @@ from penstock.engine.board import CLEAN, HELD, ODD, WAITING, Board
 from penstock.engine.mapping import Mapping
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from penstock.states import State
 
 
@@ -61,11 +63,12 @@ class Maps:
             if mapping.followers and self._board.plan.uses[mapping.number] == len(mapping.followers):
                 mapping.let_go(child)
 
-    def deepest(self) -> Mapping | None:
-        """Return the mapping that has children to start, of several the one that was released last; None if none."""
+    def deepest(self, has_room: "Callable[[int], bool]" = lambda _number: True) -> Mapping | None:
+        """Return the mapping that has children to start, and room, of several the one released last; None if none."""
         while self._waiting and not self._waiting[-1].waiting():
             self._waiting.pop()
-        return self._waiting[-1] if self._waiting else None
+        ready = (one for one in reversed(self._waiting) if one.waiting() and has_room(one.number))
+        return next(ready, None)
 
     def _followers(self, number: int) -> list[Mapping]:
         found = []

@@ -4,14 +4,14 @@ import importlib
 import logging
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from penstock import errors, signals
-from penstock.context import Frame, current
+from penstock.context import Frame, context, current
 from penstock.engine import records
 from penstock.engine.caching import Cache
 from penstock.engine.failures import state_of
@@ -33,6 +33,8 @@ Call: TypeAlias = "tuple[tuple[Any, ...], int | None, int, Extra]"
 """Arguments, map index, attempt, and what is added to the context."""
 
 SUCCEEDED: Final = "Task run succeeded."
+_TOGETHER_SECONDS: Final = 0.15
+"""How long after the first of several calls in a worker another may begin; the rest goes to whoever is free."""
 
 
 def is_plain(state: State) -> bool:
@@ -96,15 +98,19 @@ class Work:
         return self.identity
 
     def __call__(self, calls: list[Call]) -> Ended:
-        """Run the body once per call, one after another; nothing a body raises gets out."""
+        """Run the body once per call, one after another; nothing a body raises gets out.
+
+        Several calls in another process may take a while together; those that are left then have no value.
+        """
         begun = time.perf_counter()
         ended = Ended([None] * len(calls))
         below = Frame(dict(self.values), current(), RUN_LAZY)
+        in_time = self._in_time(calls, ended, context.get("worker_progress"))
         with records.collected(ended.records) if self.remote else nullcontext():
             if self.around == Around():
-                self._run_bare(below, calls, ended)
+                self._run_bare(below, in_time, ended)
             else:
-                for position, call in enumerate(calls):
+                for position, call in in_time:
                     _note(ended, position, self._run(below, call))
         ended.seconds = time.perf_counter() - begun
         return ended
@@ -136,11 +142,12 @@ class Work:
             except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
                 return _rounded(state_of(error), call)
 
-    def _run_bare(self, below: Frame, calls: list[Call], ended: Ended) -> None:
+    def _run_bare(self, below: Frame, calls: Iterable[tuple[int, Call]], ended: Ended) -> None:
         """Call the function with nothing around it."""
         frame = TaskFrame(below, self, 0)
         with inside(frame):
-            for position, (args, child, attempt, extra) in enumerate(calls):
+            for position, call in calls:
+                args, child, attempt, extra = call
                 frame.map_index, frame.attempt, frame.extra = child, attempt, extra
                 try:
                     value = called(self.function, self.keys, args)
@@ -148,7 +155,21 @@ class Work:
                         raise task_returned(self.__name__, value)  # noqa: TRY301 - as if the body had raised it
                     ended.values[position] = value
                 except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
-                    _note(ended, position, _rounded(state_of(error), calls[position]))
+                    _note(ended, position, _rounded(state_of(error), call))
+
+    def _in_time(self, calls: list[Call], ended: Ended, under_way: Any) -> Iterator[tuple[int, Call]]:
+        """Yield the calls with their positions, of several in another process as many as begin in the time they have.
+
+        Where it is to be known if the process dies, *under_way* says at which it is.
+        """
+        until = time.perf_counter() + _TOGETHER_SECONDS if self.remote else 0
+        for position, call in enumerate(calls):
+            if position and until and time.perf_counter() > until:
+                del ended.values[position:]
+                return
+            if under_way is not None:
+                under_way[0] = position
+            yield position, call
 
     def _success(self, call: Call) -> State:
         """Return the state of a body that returned, or raised that it succeeded."""

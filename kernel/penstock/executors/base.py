@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 class Executor(Kind, ABC):
     """Where and how the tasks of a flow run are executed.
 
-    An implementer writes `open`. Two class attributes say what the pool is like:
+    An implementer writes `open`. The pool that it yields may be more than `concurrent.futures` asks for:
 
-    * `remote`: a call crosses a process boundary, so functions, inputs and results are pickled, and small
-      mapped items travel in batches.
+    * `remote`, a class attribute: a call crosses a process boundary, so functions, inputs and results are pickled,
+      and small mapped items travel in batches. If a call fails with an exception that has a `position`, that one of
+      the items is to blame, and the others are made again. A worker that offers `worker_progress` in the context, a
+      sequence of one number, finds there at which item it is.
+    * *coroutines*: a pool with `submit_coroutine(fn)` runs the coroutine that `fn()` makes and returns its future;
+      else the driver runs coroutines, on an event loop of its own.
     """
 
     kind: ClassVar[str] = "executor"

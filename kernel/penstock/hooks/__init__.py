@@ -1,24 +1,23 @@
 """How the kernel and its plugins meet: markers, hook specifications, the loader, and name look-up."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from penstock.hooks.manager import PluginRecord
 
 
-@contextmanager
-def observing(plugin: object, name: str | None = None) -> Iterator[None]:
-    """Let *plugin*, an object with methods marked `@hookimpl`, take part in what runs inside the block."""
+def observing(plugin: object, name: str | None = None) -> "AbstractContextManager[PluginRecord]":
+    """Let *plugin*, a module or an object with methods marked `@hookimpl`, take part in what runs inside the block.
+
+    Raises PluginError if it cannot.
+    """
     from penstock.hooks import manager
 
-    manager.register(plugin, name or f"{type(plugin).__name__}-{id(plugin):x}")
-    try:
-        yield
-    finally:
-        manager.unregister(plugin)
+    return manager.registry().holding(plugin, name or f"{type(plugin).__name__}-{id(plugin):x}")
 
 
 def installed() -> "tuple[PluginRecord, ...]":

@@ -27,8 +27,6 @@ def penstock_register_result() -> Mapping[str, str]:
 def penstock_register_serializer() -> Mapping[str, str]:
     """Offer the standard forms."""
     return {
-        "compressed": "penstock.serializers.standard:CompressedSerializer",
-        "datetime": "penstock.serializers.standard:DateTimeSerializer",
         "json": "penstock.serializers.standard:JSONSerializer",
         "pickle": "penstock.serializers.standard:PickleSerializer",
     }

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from penstock.hooks import lookup, manager
 
@@ -28,15 +28,13 @@ def log_processors() -> list[Callable[..., Any]]:
 
 def draw_flow(flow: "Flow", flow_state: "State | None", *, horizontal: bool) -> "Graph":
     """Return the first plugin's picture of *flow*; raises PluginMissingError saying what to install."""
-    given = {"flow": flow, "flow_state": flow_state, "horizontal": horizontal}
-    graph: Graph = _first("penstock_draw_flow", "Drawing a flow needs", "penstock-viz", given)
-    return graph
+    asked = {"flow": flow, "flow_state": flow_state, "horizontal": horizontal}
+    return cast("Graph", _first("penstock_draw_flow", "Drawing a flow needs", "penstock-viz", **asked))
 
 
 def render_html(subject: "State | Flow") -> str | None:
     """Return the first plugin's HTML for *subject*."""
-    answer: str | None = manager.registry().manager.hook.penstock_render_html(subject=subject)
-    return answer
+    return cast("str | None", manager.registry().manager.hook.penstock_render_html(subject=subject))
 
 
 def flow_registered(spec: "FlowSpec", project: str, version: int) -> None:
@@ -47,21 +45,19 @@ def flow_registered(spec: "FlowSpec", project: str, version: int) -> None:
 
 def diagnose(flow: "Flow", *, include_secret_names: bool) -> str:
     """Return the first plugin's diagnostics of *flow*; raises PluginMissingError saying what to install."""
-    given = {"flow": flow, "include_secret_names": include_secret_names}
-    return str(_first("penstock_diagnose", "Diagnostics need", "penstock-cli", given))
+    asked = {"flow": flow, "include_secret_names": include_secret_names}
+    return str(_first("penstock_diagnose", "Diagnostics need", "penstock-cli", **asked))
 
 
 def show_progress(flow: "Flow") -> "AbstractContextManager[None]":
     """Return the first plugin's view of a run of *flow*; raises PluginMissingError saying what to install."""
-    needs = "Showing the progress of a run needs"
-    view: AbstractContextManager[None] = _first("penstock_show_progress", needs, "penstock-cli", {"flow": flow})
-    return view
+    view = _first("penstock_show_progress", "Showing the progress of a run needs", "penstock-cli", flow=flow)
+    return cast("AbstractContextManager[None]", view)
 
 
 def secret(name: str) -> str | None:
     """Return the first plugin's value of a secret, or None."""
-    answer: str | None = manager.registry().manager.hook.penstock_secret(name=name)
-    return answer
+    return cast("str | None", manager.registry().manager.hook.penstock_secret(name=name))
 
 
 def flow_run_observers() -> "list[FlowObserver]":
@@ -88,7 +84,7 @@ def task_wrapper() -> "Wrapper | None":
     return lambda run, inputs, body: caller(run=run, inputs=inputs, body=body)
 
 
-def _first(hook: str, needs: str, distribution: str, given: Mapping[str, Any]) -> Any:
+def _first(hook: str, needs: str, distribution: str, **given: Any) -> Any:
     """Return the first plugin's answer; raises PluginMissingError saying that *needs* needs *distribution*."""
     answer = getattr(manager.registry().manager.hook, hook)(**given)
     if answer is None:

@@ -8,7 +8,7 @@ understand: the class is looked up by type where the object is needed, and only 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import BaseModel, Field, PlainSerializer, ValidationError
 
 from penstock import errors, settings
 from penstock.hooks import lookup
@@ -17,22 +17,16 @@ Labels = Annotated[set[str], PlainSerializer(sorted, return_type=list[str], when
 """Labels, in order wherever they are data: equal objects have equal specs."""
 
 
-class KindSpec(BaseModel):
+class KindSpec(BaseModel, extra="forbid", frozen=True):
     """A configured object as data: its type name, its options, and the distribution that its class comes from."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
     type: str
     options: dict[str, Any] = Field(default_factory=dict)
     distribution: str | None = None
 
 
-class Kind(BaseModel):
+class Kind(BaseModel, extra="forbid", validate_assignment=True, arbitrary_types_allowed=True):
     """The base of every kind's abstract class; not for plugin authors, who derive from one of those."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", validate_assignment=True, arbitrary_types_allowed=True
-    )
 
     kind: ClassVar[str]
     """What kind of thing this is: `"storage"`, `"executor"`."""

@@ -11,10 +11,10 @@ import textwrap
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Final, TypeAlias
 
 import importlib_metadata
@@ -102,6 +102,19 @@ class Registry:
         if record not in self.records:
             self.records.append(record)
         self._guard(record, plugin, self._register, plugin, record)
+
+    @contextmanager
+    def holding(self, plugin: object, name: str) -> Iterator[PluginRecord]:
+        """Hold *plugin* beside the installed ones inside the block; raises PluginError if it cannot be registered."""
+        record = PluginRecord(name)
+        self.add(plugin, record)
+        try:
+            if record.error is not None:
+                raise errors.PluginError(record.error)
+            yield record
+        finally:
+            self._forget(plugin, record)
+            self.records.remove(record)
 
     def _import(self, entry_point: importlib_metadata.EntryPoint) -> tuple[Any, PluginRecord]:
         name, version = (found.name, found.version) if (found := entry_point.dist) else (None, None)
@@ -211,20 +224,3 @@ def registry() -> Registry:
                 built.load(importlib_metadata.entry_points(group=PROJECT))
                 _registry = built
     return _registry
-
-
-def register(plugin: ModuleType | object, name: str) -> PluginRecord:
-    """Register *plugin* in this process beside the installed ones; raises PluginError if it cannot be."""
-    record = PluginRecord(name)
-    registry().add(plugin, record)
-    if record.error is not None:
-        raise errors.PluginError(record.error)
-    return record
-
-
-def unregister(plugin: object) -> None:
-    """Take out a plugin that was put in by `register`."""
-    name = registry().manager.get_name(plugin)
-    for record in [known for known in registry().records if known.name == name]:
-        registry()._forget(plugin, record)  # noqa: SLF001 - of this module
-        registry().records.remove(record)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, ClassVar, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from penstock import clock, errors
 from penstock.hooks import kinds
@@ -98,9 +98,7 @@ class Result(Kind, ABC):
         return f"{clock.now():%Y/%m/%d}/{uuid.uuid4().hex}.penstock"
 
 
-class _Header(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
-
+class _Header(BaseModel, extra="forbid", frozen=True):
     serializer: KindSpec
     length: int
     sha256: str

@@ -4,13 +4,15 @@ from typing import TYPE_CHECKING
 
 from penstock.hooks import lookup
 from penstock.serializers.base import Serializer
-from penstock.serializers.standard import CompressedSerializer, DateTimeSerializer, JSONSerializer, PickleSerializer
+from penstock.serializers.standard import JSONSerializer, PickleSerializer
 
 if TYPE_CHECKING:
     from penstock_formats import ArrowSerializer as ArrowSerializer
+    from penstock_formats import CompressedSerializer as CompressedSerializer
+    from penstock_formats import DateTimeSerializer as DateTimeSerializer
     from penstock_formats import MsgspecSerializer as MsgspecSerializer
     from penstock_formats import PandasSerializer as PandasSerializer
 else:
     __getattr__, __dir__ = lookup.attach(__name__, "serializer")
 
-__all__ = ["CompressedSerializer", "DateTimeSerializer", "JSONSerializer", "PickleSerializer", "Serializer"]
+__all__ = ["JSONSerializer", "PickleSerializer", "Serializer"]

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, Field, PrivateAttr
 from slugify import slugify
 
 from penstock import clock, errors
@@ -27,13 +27,11 @@ Format = Literal["script", "pickle", "package"]
 _LONGEST_NAME: Final = 200  # file systems end at 255 bytes, and the name of a clash grows
 
 
-class Reference(BaseModel):
+class Reference(BaseModel, extra="forbid", frozen=True):
     """Where the source of a flow is kept, and what it must be: SHA-256 in hex, size in bytes, format.
 
     A package is a script with the files around it; *entry* is the script's path among them.
     """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
     location: str
     sha256: str

@@ -219,10 +219,8 @@ class Task(Operators):
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an option or an attribute."""
         if name in _OWN_NAMES and not hasattr(self, "options"):
-            message = (
-                f"{type(self).__name__} sets {name!r} before Task.__init__, which sets it anew; pass it on to that"
-            )
-            warnings.warn(message, stacklevel=2)
+            message = f"{type(self).__name__} sets {name!r} before Task.__init__, which sets it anew"
+            warnings.warn(f"{message}; pass it on to that", stacklevel=2)
         elif name in OPTION_NAMES:
             self.options = self.options.changed(f"task {self.name!r}", **{name: value})
         else:
@@ -298,11 +296,8 @@ def where(task: Task, flow: "Flow | None") -> Any:
     """Return *flow* or the active one, to which *task* is to be added; raises FlowError if there is neither."""
     graph = active_flow.get() if flow is None else within_blocks(flow)
     if graph is None:
-        message = (
-            f"{task!r} was called outside of a flow. Call it inside `with Flow(...):`, pass flow=, "
-            f"or run its function alone: {task.name}.run(...)"
-        )
-        raise errors.FlowError(message)
+        message = f"{task!r} was called outside of a flow. Call it inside `with Flow(...):`, pass flow="
+        raise errors.FlowError(f"{message}, or run its function alone: {task.name}.run(...)")
     return graph
 
 
@@ -313,11 +308,9 @@ def _wary(construct: Callable[..., None]) -> Callable[..., None]:
     def init(self: Task, *args: Any, **kwargs: Any) -> None:
         if any(isinstance(argument, Task) for argument in (*args, *kwargs.values())):
             kind = type(self).__name__
-            message = (
-                f"{kind}(...) was given a task, whose value is not known before the flow runs. "
-                f"Make the task first and give it its inputs after: {kind}(options)(task)"
-            )
-            warnings.warn(message, stacklevel=2)
+            message = f"{kind}(...) was given a task, whose value is not known before the flow runs"
+            how = f"Make the task first and give it its inputs after: {kind}(options)(task)"
+            warnings.warn(f"{message}. {how}", stacklevel=2)
         construct(self, *args, **kwargs)
 
     return init

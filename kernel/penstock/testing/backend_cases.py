@@ -6,10 +6,9 @@ from typing import ClassVar, Final
 
 import pytest
 
-from penstock import clock, states
+from penstock import clock, hooks, states
 from penstock.backends import Backend
 from penstock.backends.models import Claim, Log, StateReport
-from penstock.hooks import manager
 from penstock.hooks.kinds import KindSpec
 from penstock.hooks.markers import hookimpl
 from penstock.schedules import ClockEvent, Schedule
@@ -113,7 +112,5 @@ class BackendCase:
     @pytest.fixture(name="_schedules")
     def schedules(self) -> Iterator[None]:
         """Offer the schedules of these tests."""
-        plugin = _Plugin()
-        manager.register(plugin, "backend-contract")
-        yield
-        manager.unregister(plugin)
+        with hooks.observing(_Plugin(), "backend-contract"):
+            yield

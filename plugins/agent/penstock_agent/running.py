@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
-from penstock import Secret, errors, logs, settings, states
+from penstock import Secret, errors, hooks, logs, settings, states
 from penstock.backends import Backend
 from penstock.engine.failures import describe
-from penstock.hooks import manager
 from penstock.spec import FlowSpec
 from penstock_agent.capture import capturing
 from penstock_agent.reporter import Reporter
@@ -35,8 +34,8 @@ def run(job: "Job") -> int:
             try:
                 with _interrupted_by_term(reporter):
                     ended = _run_flow(job)
-            except KeyboardInterrupt as error:
-                ended = states.Failed("Interrupted", error)
+            except KeyboardInterrupt:
+                ended = states.Cancelled("The run was interrupted.")
             reporter.flow_state(_finished(ended))
             reporter.close()
         backend.close()
@@ -110,14 +109,11 @@ def _finished(state: states.State) -> states.State:
 
 @contextmanager
 def _observing(reporter: Reporter) -> Iterator[None]:
-    manager.register(reporter, "penstock-agent-reporter")
-    reporter.start()
-    try:
+    with hooks.observing(reporter, "penstock-agent-reporter"):
+        reporter.start()
         # states are reported as such; in words only failures, for the place they come from
         with capturing("penstock", reporter.line), logs.narrating(logging.ERROR):
             yield
-    finally:
-        manager.unregister(reporter)
 
 
 @contextmanager

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from penstock import clock, errors, hookimpl
+from penstock import clock, errors, hookimpl, hooks
 from penstock.backends import Backend
-from penstock.hooks import manager
 from penstock.hooks.kinds import KindSpec
 from penstock.run_configs import LocalRun
 from penstock.spec import FlowSpec
@@ -139,10 +138,10 @@ def test_a_process_that_exits_on_its_own_fails_its_run_with_the_exit_code(deeds:
     assert (kind, "exit code 3" in message) == ("Failed", True)
 
 
-def test_a_flow_that_interrupts_itself_fails(deeds: Deeds, working: Work) -> None:
+def test_a_flow_that_interrupts_itself_ends_as_cancelled(deeds: Deeds, working: Work) -> None:
     run = deeds.ask("interrupt")
     with working():
-        assert _ended(deeds, run) == ("Failed", "Interrupted")
+        assert _ended(deeds, run) == ("Cancelled", "The run was interrupted.")
 
 
 def test_cancelling_ends_the_process_with_its_children_and_lets_it_clean_up(deeds: Deeds, working: Work) -> None:
@@ -324,11 +323,7 @@ def test_an_agent_turns_schedules_into_runs(backend: Backend, working: Work) -> 
         def penstock_register_schedule(self) -> type[EveryMinute]:
             return EveryMinute
 
-    plugin = Plugin()
-    manager.register(plugin, "every-minute")
-    backend.register_flow(FlowSpec(name="minutely", schedule=EveryMinute().spec()), project="tutorial")
-    try:
+    with hooks.observing(Plugin()):
+        backend.register_flow(FlowSpec(name="minutely", schedule=EveryMinute().spec()), project="tutorial")
         with working(labels=["nothing"]):
             until(lambda: len(backend.list_flow_runs("tutorial", "minutely")) == 10)
-    finally:
-        manager.unregister(plugin)

@@ -33,11 +33,11 @@ def test_plugins_are_listed_with_what_they_offer(penstock: Callable[..., Any]) -
         header, *rows = penstock(*arguments).out.splitlines()
         assert header.split() == ["NAME", "DISTRIBUTION", "OFFERS", "LOADED"]
         assert any(
-            row.startswith("executors") and "executor: threads, processes" in row and row.endswith(" ms")
+            row.startswith("executors") and "executor: asyncio, processes, threads" in row and row.endswith(" ms")
             for row in rows
         )
     known = {one["name"]: one for one in json.loads(penstock("plugins", "list", "--json").out)}
-    assert known["executors"]["offers"] == {"executor": ["threads", "processes"]}
+    assert known["executors"]["offers"] == {"executor": ["asyncio", "processes", "threads"]}
     assert len(json.loads(penstock("plugins", "list", "--json", "--limit", "2").out)) == 2
 
 
@@ -67,7 +67,7 @@ def test_a_plugin_is_shown_with_the_options_of_what_it_offers(penstock: Callable
     assert "executor processes" in shown
     assert "max_workers  int | None" in shown
     data = json.loads(penstock("plugins", "show", "executors", "--json").out)
-    (threads, _) = data["classes"]
+    threads = data["classes"][-1]
     assert threads["type"] == "threads"
     assert {key: threads["options"][0][key] for key in ("name", "type", "default", "required")} == {
         "name": "max_workers",

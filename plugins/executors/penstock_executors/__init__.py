@@ -1,4 +1,4 @@
-"""Executors that run tasks on threads and in processes.
+"""Executors that run tasks on threads, in processes and on an event loop.
 
 The classes are imported on first use, so that the plugin's hooks load nothing.
 """
@@ -7,9 +7,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from penstock_executors.executors import ProcessExecutor, ThreadExecutor
+    from penstock_executors.executors import AsyncioExecutor, ProcessExecutor, ThreadExecutor
 
-__all__ = ["ProcessExecutor", "ThreadExecutor"]
+__all__ = ["AsyncioExecutor", "ProcessExecutor", "ThreadExecutor"]
 
 
 def __getattr__(name: str) -> Any:

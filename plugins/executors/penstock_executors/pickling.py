@@ -4,12 +4,52 @@ import importlib.machinery
 import io
 import pickle
 import sys
+import threading
+from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
 from types import FunctionType, ModuleType
 from typing import Any
 
 import cloudpickle
+
+from penstock import errors
+from penstock_executors.worker import DIGEST_BYTES, FUNCTIONS_KEPT
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function as it is sent: its digest and its pickle."""
+
+    digest: bytes
+    pickled: bytes
+    original: Callable[..., Any]
+
+
+class Functions:
+    """The functions that a pool was given, each pickled when it comes first; what it holds changes no more."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._known: OrderedDict[int, Function] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, function: Callable[..., Any]) -> Function:
+        """Return *function* as it is sent."""
+        with self._lock:
+            known = self._known.get(id(function))
+            if known is not None:
+                self._known.move_to_end(id(function))
+                return known
+        pickled = bytes(dumps(b"", function))
+        made = Function(blake2b(pickled, digest_size=DIGEST_BYTES).digest(), pickled, function)
+        with self._lock:
+            self._known[id(function)] = made  # holding the function keeps its id its own
+            if len(self._known) > FUNCTIONS_KEPT:
+                self._known.popitem(last=False)
+        return made
 
 
 def dumps(prefix: bytes, value: object) -> memoryview:
@@ -18,6 +58,21 @@ def dumps(prefix: bytes, value: object) -> memoryview:
     frame.write(prefix)
     _Pickler(frame, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
     return frame.getbuffer()
+
+
+def refused(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], cause: Exception
+) -> errors.SerializationError:
+    """Return the error of a call that cannot be pickled because of *cause*."""
+    error = errors.SerializationError(refusal(name_of(function), function, args, kwargs))
+    error.__cause__ = cause
+    return error
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Return what the user calls a function, in messages."""
+    name = getattr(function, "__qualname__", None) or getattr(function, "__name__", None)
+    return f"`{name}`" if name else f"a call of {type(function).__qualname__}"
 
 
 def refusal(name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:

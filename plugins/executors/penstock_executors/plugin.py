@@ -7,8 +7,9 @@ from penstock import hookimpl
 
 @hookimpl
 def penstock_register_executor() -> Mapping[str, str]:
-    """Offer threads and processes."""
+    """Offer threads, processes and an event loop."""
     return {
-        "threads": "penstock_executors.executors:ThreadExecutor",
+        "asyncio": "penstock_executors.executors:AsyncioExecutor",
         "processes": "penstock_executors.executors:ProcessExecutor",
+        "threads": "penstock_executors.executors:ThreadExecutor",
     }

@@ -8,35 +8,16 @@ import contextlib
 import pickle
 import signal
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent import futures
 from dataclasses import dataclass
-from hashlib import blake2b
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from penstock import errors
 from penstock_executors import pickling
 from penstock_executors.processes import LostError, UnreadError, WorkerProcess
-from penstock_executors.worker import (
-    CALL,
-    DIGEST_BYTES,
-    FUNCTION,
-    FUNCTIONS_KEPT,
-    LENGTH_BYTES,
-    RAISED,
-    UNPICKLABLE,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """A function as it is sent: its digest, and the frame that holds its pickle."""
-
-    digest: bytes
-    frame: bytes
-    original: Callable[..., Any]
+from penstock_executors.worker import CALL, LENGTH_BYTES, RAISED, UNPICKLABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +25,7 @@ class Call:
     """A call that waits for a worker."""
 
     name: str
-    function: Function
+    function: pickling.Function
     frame: memoryview
     future: "futures.Future[Any]"
 
@@ -71,7 +52,7 @@ class WorkerPool(futures.Executor):
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._busy: set[WorkerProcess] = set()
-        self._functions: OrderedDict[int, Function] = OrderedDict()
+        self._functions = pickling.Functions()
         self._closed = False
         self._killed = False
 
@@ -81,14 +62,12 @@ class WorkerPool(futures.Executor):
         Raises ExecutorError if the pool is shut down.
         """
         future: futures.Future[Any] = futures.Future()
-        name = _name(fn)
+        name = pickling.name_of(fn)
         try:
-            function = self._function(fn)
+            function = self._functions.of(fn)
             frame = pickling.dumps(CALL + function.digest, (args, kwargs))
         except Exception as error:  # noqa: BLE001 - the user's classes, being pickled
-            refusal = errors.SerializationError(pickling.refusal(name, fn, args, kwargs))
-            refusal.__cause__ = error
-            future.set_exception(refusal)
+            future.set_exception(pickling.refused(fn, args, kwargs, error))
             return future
         with self._lock:
             if self._closed:
@@ -118,21 +97,6 @@ class WorkerPool(futures.Executor):
             for worker in self._busy:
                 worker.kill()
         self.shutdown()
-
-    def _function(self, fn: Callable[..., Any]) -> Function:
-        with self._lock:
-            known = self._functions.get(id(fn))
-            if known is not None:
-                self._functions.move_to_end(id(fn))
-                return known
-        pickled = pickling.dumps(b"", fn)
-        digest = blake2b(pickled, digest_size=DIGEST_BYTES).digest()
-        function = Function(digest, FUNCTION + digest + bytes(pickled), fn)
-        with self._lock:
-            self._functions[id(fn)] = function  # holding the function keeps its id its own
-            if len(self._functions) > FUNCTIONS_KEPT:
-                self._functions.popitem(last=False)
-        return function
 
     def _grow(self) -> None:
         if self._idle.acquire(blocking=False) or len(self._threads) == self._max_workers:
@@ -183,7 +147,7 @@ class WorkerPool(futures.Executor):
             except UnreadError:  # it died before it took the call: no harm in giving that to another
                 worker = WorkerProcess()
                 answer = self._ask(worker, call)
-            _conclude(call, answer)
+            conclude(call.future, call.name, answer)
         except LostError as error:
             call.future.set_exception(self._loss(call, error))
             return None
@@ -195,7 +159,7 @@ class WorkerPool(futures.Executor):
                 worker.kill()
             self._busy.add(worker)
         try:
-            return worker.ask(call.function.digest, call.function.frame, call.frame)
+            return worker.ask(call.function.digest, call.function.pickled, call.frame)
         finally:
             with self._lock:
                 self._busy.discard(worker)
@@ -203,14 +167,16 @@ class WorkerPool(futures.Executor):
     def _loss(self, call: Call, error: LostError) -> errors.ExecutorError:
         if self._killed:
             return errors.ExecutorError(f"{call.name} was stopped, because its executor was closed")
-        return errors.ExecutorError(f"The worker process of {call.name} {error}. Other calls go on")
+        lost = errors.ExecutorError(f"The worker process of {call.name} {error}. Other calls go on")
+        lost.position = error.position
+        return lost
 
 
-def _conclude(call: Call, answer: bytes) -> None:
-    """Set the future of *call* to what its worker answered."""
+def conclude(future: "futures.Future[Any]", name: str, answer: bytes) -> None:
+    """Set the future of the call of *name* to what its worker answered."""
     status, body = answer[:1], memoryview(answer)[1:]
     if status == UNPICKLABLE:
-        call.future.set_exception(errors.SerializationError(f"{call.name}: {bytes(body).decode(errors='replace')}"))
+        future.set_exception(errors.SerializationError(f"{name}: {bytes(body).decode(errors='replace')}"))
         return
     text = ""
     if status == RAISED:
@@ -224,18 +190,12 @@ def _conclude(call: Call, answer: bytes) -> None:
             if text
             else f"its result cannot be read here: {error}"
         )
-        refusal = errors.SerializationError(f"{call.name}: {what}")
+        refusal = errors.SerializationError(f"{name}: {what}")
         refusal.__cause__ = error
-        call.future.set_exception(refusal)
+        future.set_exception(refusal)
         return
     if status == RAISED:
         outcome.__cause__ = WorkerTracebackError(text)
-        call.future.set_exception(outcome)
+        future.set_exception(outcome)
     else:
-        call.future.set_result(outcome)
-
-
-def _name(function: Callable[..., Any]) -> str:
-    """Return what the user calls a function, in messages."""
-    name = getattr(function, "__qualname__", None) or getattr(function, "__name__", None)
-    return f"`{name}`" if name else f"a call of {type(function).__qualname__}"
+        future.set_result(outcome)

@@ -2,10 +2,12 @@
 
 import contextlib
 import json
+import mmap
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections import OrderedDict
 from typing import Final
 
@@ -20,16 +22,24 @@ _REASONS: Final = {
 
 
 class LostError(Exception):
-    """A worker is gone; the message says how, as the end of a sentence that begins with it."""
+    """A worker is gone; the message says how, as the end of a sentence that begins with it.
+
+    `position` says at which of the calls that travelled together it was.
+    """
+
+    def __init__(self, message: str, position: int | None = None) -> None:
+        """Say how it went."""
+        super().__init__(message)
+        self.position: int | None = position
 
 
 class UnreadError(LostError):
     """A worker is gone, and had not taken up the call it was sent."""
 
 
-def _start(descriptor: int) -> "subprocess.Popen[bytes]":
+def _start(*descriptors: int) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, "-P", worker.__file__, str(descriptor)], stdin=subprocess.DEVNULL, pass_fds=[descriptor]
+        [sys.executable, "-P", worker.__file__, *map(str, descriptors)], stdin=subprocess.DEVNULL, pass_fds=descriptors
     )
 
 
@@ -40,9 +50,12 @@ class WorkerProcess:
         """Start a worker and wait until it is ready; raises LostError if it does not get that far."""
         self._known: OrderedDict[bytes, None] = OrderedDict()
         ours, theirs = socket.socketpair()
-        with ours, theirs:
+        with ours, theirs, tempfile.TemporaryFile() as progress:
+            progress.write(bytes(worker.PROGRESS_BYTES))
+            progress.flush()
+            self._progress = mmap.mmap(progress.fileno(), worker.PROGRESS_BYTES)
             try:
-                self._process = _start(theirs.fileno())
+                self._process = _start(theirs.fileno(), progress.fileno())
             except OSError as error:
                 raise LostError(f"could not be started: {error}") from error
             self._channel = worker.Channel(ours.detach())
@@ -65,12 +78,12 @@ class WorkerProcess:
             if digest in self._known:
                 self._known.move_to_end(digest)
             else:
-                self._channel.send(function)
+                self._channel.send(worker.FUNCTION + digest + function)
                 self._remember(digest)
             self._channel.send(call)
             return self._channel.receive()
         except EOFError as error:
-            raise LostError(self._ending()) from error
+            raise LostError(self._ending(), self._position()) from error
         except OSError as error:  # broken pipe, or reset with the call unread
             raise UnreadError(self._ending()) from error
 
@@ -98,6 +111,10 @@ class WorkerProcess:
             code = self._process.wait()
         self._channel.close()
         return code
+
+    def _position(self) -> int | None:
+        position = int.from_bytes(self._progress[:], sys.byteorder)
+        return None if position == worker.NOT_BEGUN else position
 
     def _ending(self) -> str:
         """Return how the process ended, in words."""

@@ -8,6 +8,7 @@ worker to end, a closed socket means that the parent is gone. See `processes` fo
 import contextlib
 import io
 import json
+import mmap
 import os
 import pickle
 import select
@@ -29,6 +30,9 @@ VALUE: Final = b"v"
 RAISED: Final = b"r"
 UNPICKLABLE: Final = b"u"
 LENGTH_BYTES: Final = 8
+PROGRESS_BYTES: Final = 8
+NOT_BEGUN: Final = (1 << 64) - 1
+"""What a worker's progress says before the first of the calls that travelled together."""
 _COPIED: Final = 1 << 14  # bytes; up to here one copy costs less than a second system call
 
 
@@ -70,8 +74,8 @@ class Channel:
         return part
 
 
-def main(descriptor: int) -> None:
-    """Serve the socket *descriptor* until the parent ends."""
+def main(descriptor: int, progress: int) -> None:
+    """Serve the socket *descriptor* until the parent ends; it reads off the file *progress* at which call this is."""
     signal.signal(signal.SIGINT, _ignore)  # Ctrl-C reaches the whole terminal; the parent decides what it means
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     channel = Channel(descriptor)
@@ -80,8 +84,9 @@ def main(descriptor: int) -> None:
         threading.Thread(target=_end_with_parent, args=(descriptor,), daemon=True).start()
         from penstock.context import context
 
-        with context(worker_may_be_killed=True):  # the pool loses the call at hand and nothing else
-            _serve(channel)
+        under_way = memoryview(mmap.mmap(progress, PROGRESS_BYTES)).cast("Q")
+        with context(worker_may_be_killed=True, worker_progress=under_way):  # the pool loses the call at hand only
+            _serve(channel, under_way)
 
 
 def _ignore(*_: object) -> None:
@@ -96,40 +101,46 @@ def _end_with_parent(descriptor: int) -> None:
     os._exit(1)
 
 
-def _serve(channel: Channel) -> None:
+def _serve(channel: Channel, under_way: memoryview) -> None:
     functions: OrderedDict[bytes, Callable[..., Any]] = OrderedDict()
     channel.send(b"ready")
     while frame := channel.receive():
         digest, body = frame[1 : 1 + DIGEST_BYTES], memoryview(frame)[1 + DIGEST_BYTES :]
         if frame.startswith(FUNCTION):
-            functions[digest] = _function(body)
+            functions[digest] = loaded_function(body)
             if len(functions) > FUNCTIONS_KEPT:
                 functions.popitem(last=False)
             continue
         functions.move_to_end(digest)
-        answer = _answer(functions[digest], body)
+        under_way[0] = NOT_BEGUN
+        answer = answered(functions[digest], lambda: pickle.loads(body))  # noqa: S301, B023 - as above, and called at once
         for stream in (sys.stdout, sys.stderr):
             stream.flush()  # what a task prints is seen when it is done, not when the run is
         channel.send(answer)
 
 
-def _function(body: memoryview) -> Callable[..., Any]:
+def loaded_function(body: "bytes | memoryview") -> Callable[..., Any]:
     """Return the pickled function, or one that says why it cannot be had."""
     try:
-        function: Callable[..., Any] = pickle.loads(body)  # noqa: S301 - from the parent, over a socket of its own
+        loaded: Callable[..., Any] = pickle.loads(body)  # noqa: S301 - from the parent, over a socket of its own
     except Exception as error:  # noqa: BLE001 - unpickling imports the user's modules
         reason = f"the function cannot be loaded in a worker process: {type(error).__name__}: {error}"
 
-        def function(*_: Any, **__: Any) -> None:
+        def loaded(*_: Any, **__: Any) -> None:
             raise _UnpicklableError(reason)
 
-    return function
+    return loaded
 
 
-def _answer(function: Callable[..., Any], body: memoryview) -> "bytes | memoryview":
+def answered(
+    function: Callable[..., Any],
+    arguments: Callable[[], tuple[tuple[Any, ...], dict[str, Any]]],
+    pickled: Callable[[bytes, Any], "bytes | memoryview"] | None = None,
+) -> "bytes | memoryview":
+    """Return the answer to a call: a status, and what *function* returned or raised, as *pickled* makes it of that."""
     try:
         try:
-            args, kwargs = pickle.loads(body)  # noqa: S301 - as above
+            args, kwargs = arguments()
         except Exception as error:  # the user's classes, being unpickled
             reason = f"its arguments cannot be loaded in a worker process: {type(error).__name__}: {error}"
             raise _UnpicklableError(reason) from error
@@ -139,7 +150,7 @@ def _answer(function: Callable[..., Any], body: memoryview) -> "bytes | memoryvi
     except BaseException as error:  # noqa: BLE001 - the user's function: what it raises is the answer
         return _raised(error)
     try:
-        return _pickled(VALUE, value)
+        return (pickled or dumps)(VALUE, value)
     except Exception as error:  # noqa: BLE001 - the user's classes, being pickled
         return UNPICKLABLE + f"its result, of type {_name(value)}, cannot be pickled: {error}".encode()
 
@@ -149,14 +160,14 @@ def _raised(error: BaseException) -> "bytes | memoryview":
     text = "".join(traceback.format_exception(type(error), error, trace))
     described = text.encode(errors="replace")
     try:
-        return _pickled(RAISED + len(described).to_bytes(LENGTH_BYTES) + described, error)
+        return dumps(RAISED + len(described).to_bytes(LENGTH_BYTES) + described, error)
     except Exception as reason:  # noqa: BLE001 - the user's exception, being pickled
         return UNPICKLABLE + f"the {_name(error)} it raised cannot be pickled: {reason}\n{text}".encode(
             errors="replace"
         )
 
 
-def _pickled(prefix: bytes, value: object) -> memoryview:
+def dumps(prefix: bytes, value: object) -> memoryview:
     """Return *prefix* and the pickle of *value*, without a copy of what may be large."""
     import cloudpickle
 
@@ -175,4 +186,4 @@ class _UnpicklableError(Exception):
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(*map(int, sys.argv[1:]))

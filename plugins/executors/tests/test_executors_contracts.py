@@ -4,13 +4,19 @@ import pytest
 
 from penstock.executors import Executor
 from penstock.testing.executors import ExecutorContract, RemoteExecutorContract
-from penstock_executors import ProcessExecutor, ThreadExecutor
+from penstock_executors import AsyncioExecutor, ProcessExecutor, ThreadExecutor
 
 
 class TestThreadExecutor(ExecutorContract):
     @pytest.fixture
     def executor(self) -> Executor:
         return ThreadExecutor(2)
+
+
+class TestAsyncioExecutor(ExecutorContract):
+    @pytest.fixture
+    def executor(self) -> Executor:
+        return AsyncioExecutor(2)
 
 
 class TestProcessExecutor(RemoteExecutorContract):
