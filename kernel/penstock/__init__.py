@@ -9,22 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from penstock.context import context, tags
 
 if TYPE_CHECKING:
-    from penstock import (
-        backends,
-        cache_validators,
-        errors,
-        executors,
-        results,
-        run_configs,
-        schedulers,
-        schedules,
-        serializers,
-        signals,
-        states,
-        storage,
-        testing,
-        triggers,
-    )
+    from penstock import (  # noqa: I001 - a line for each would fill a page
+        backends, cache_validators, errors, executors, results, run_configs, schedulers, schedules, serializers,
+        signals, states, storage, testing, triggers,
+    )  # fmt: skip
     from penstock.control_flow import case, ifelse, merge, switch
     from penstock.edges import flatten, mapped, unmapped
     from penstock.flow import Flow

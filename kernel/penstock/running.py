@@ -84,7 +84,7 @@ def run_flow(
     result, checkpointing = _result_of(flow)
     setup = Setup(
         run=run, frame=Frame(values, current(), RUN_LAZY), values=values, slugs=lambda: flow.slugs,
-        observers=task_observers, mourners=[narration.tell_of_failure], propose=calls.proposer(),
+        observers=task_observers, propose=calls.proposer(),
         wrapped=calls.task_wrapper() is not None, remote=remote, result=result, checkpointing=checkpointing,
         task_contexts=task_contexts, keeps_values=keep_values, approve=_approve,
     )  # fmt: skip

@@ -8,7 +8,7 @@ import copyreg
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeAlias
 
 from penstock import clock, packing
 from penstock.context import context as surroundings
@@ -24,6 +24,17 @@ class Location:
     location: str
     digest: str = ""
     size: int = 0
+
+
+Predicate: TypeAlias = "Callable[[State], bool]"
+
+
+def _predicate(kind: str, meaning: str) -> Predicate:
+    def holds(self: "State") -> bool:
+        return isinstance(self, globals()[kind])
+
+    holds.__doc__ = f"Return whether {meaning}."
+    return holds
 
 
 class State:
@@ -63,65 +74,25 @@ class State:
         """The name of the state's class."""
         return type(self).__name__
 
-    def is_pending(self) -> bool:
-        """Return whether the run has not begun, or waits to go on."""
-        return isinstance(self, Pending)
+    is_pending: ClassVar[Predicate] = _predicate("Pending", "the run has not begun, or waits to go on")
 
     def is_scheduled(self) -> bool:
         """Return whether the run waits for a time or for a place."""
         return isinstance(self, Scheduled | Queued)
 
-    def is_queued(self) -> bool:
-        """Return whether the run waits for a place."""
-        return isinstance(self, Queued)
-
-    def is_submitted(self) -> bool:
-        """Return whether the run was handed over to what will run it."""
-        return isinstance(self, Submitted)
-
-    def is_retrying(self) -> bool:
-        """Return whether the run failed and will be tried again."""
-        return isinstance(self, Retrying)
-
-    def is_running(self) -> bool:
-        """Return whether the run is under way."""
-        return isinstance(self, Running)
-
-    def is_finished(self) -> bool:
-        """Return whether the run, or one round of its loop, has ended."""
-        return isinstance(self, Finished)
-
-    def is_looped(self) -> bool:
-        """Return whether one round of a loop has ended and another follows."""
-        return isinstance(self, Looped)
-
-    def is_successful(self) -> bool:
-        """Return whether the run ended well; Cached, Mapped and Skipped count."""
-        return isinstance(self, Success)
-
-    def is_cached(self) -> bool:
-        """Return whether an earlier result was taken instead of running."""
-        return isinstance(self, Cached)
-
-    def is_mapped(self) -> bool:
-        """Return whether the run is the parent of mapped children."""
-        return isinstance(self, Mapped)
-
-    def is_skipped(self) -> bool:
-        """Return whether the run was left out on purpose."""
-        return isinstance(self, Skipped)
-
-    def is_failed(self) -> bool:
-        """Return whether the run ended badly."""
-        return isinstance(self, Failed)
-
-    def is_cancelled(self) -> bool:
-        """Return whether somebody ended the run."""
-        return isinstance(self, Cancelled)
-
-    def is_meta_state(self) -> bool:
-        """Return whether this state wraps another."""
-        return isinstance(self, _MetaState)
+    is_queued: ClassVar[Predicate] = _predicate("Queued", "the run waits for a place")
+    is_submitted: ClassVar[Predicate] = _predicate("Submitted", "the run was handed over to what will run it")
+    is_retrying: ClassVar[Predicate] = _predicate("Retrying", "the run failed and will be tried again")
+    is_running: ClassVar[Predicate] = _predicate("Running", "the run is under way")
+    is_finished: ClassVar[Predicate] = _predicate("Finished", "the run, or one round of its loop, has ended")
+    is_looped: ClassVar[Predicate] = _predicate("Looped", "one round of a loop has ended and another follows")
+    is_successful: ClassVar[Predicate] = _predicate("Success", "the run ended well; Cached, Mapped and Skipped count")
+    is_cached: ClassVar[Predicate] = _predicate("Cached", "an earlier result was taken instead of running")
+    is_mapped: ClassVar[Predicate] = _predicate("Mapped", "the run is the parent of mapped children")
+    is_skipped: ClassVar[Predicate] = _predicate("Skipped", "the run was left out on purpose")
+    is_failed: ClassVar[Predicate] = _predicate("Failed", "the run ended badly")
+    is_cancelled: ClassVar[Predicate] = _predicate("Cancelled", "somebody ended the run")
+    is_meta_state: ClassVar[Predicate] = _predicate("_MetaState", "this state wraps another")
 
     def is_terminal(self) -> bool:
         """Return whether no other state may follow in this attempt."""
@@ -221,21 +192,15 @@ class Scheduled(Pending, color="#ffab00"):
     ) -> None:
         """Make a state that is due at *start_time*; its context says which attempt of the task it was made in."""
         super().__init__(message, result, **kw)
-        self.start_time: datetime | None = _utc(start_time) or self._default_start()
+        self.start_time: datetime | None = _utc(start_time) or (None if isinstance(self, Paused) else clock.now())
         if (run_count := surroundings.get("task_run_count")) is not None:
             self.context["task_run_count"] = run_count
-
-    def _default_start(self) -> datetime | None:
-        return clock.now()
 
 
 class Paused(Scheduled, color="#99a8e8"):
     """Waiting for somebody's approval until *start_time*, for ever if that is None."""
 
     __slots__ = ()
-
-    def _default_start(self) -> datetime | None:
-        return None
 
 
 class Resume(Scheduled, color="#f58c0c"):

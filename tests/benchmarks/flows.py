@@ -40,7 +40,7 @@ def run_mapped(count: int, executor: Any = None) -> None:
     """Map one task over *count* items and reduce."""
     following, total = TASKS[references.following], TASKS[references.total]
     with Flow("mapped") as flow:
-        total(following.map(list(range(count))))
+        total(following.map(range(count)))
     state = flow.run(executor=executor)
     if not state.is_successful():
         raise RuntimeError(state.message)

@@ -45,7 +45,7 @@ def processes_mapped(sizes: list[int], repeats: int) -> Iterator[Row]:
     """Compare tiny mapped children with the bare pool's `map` at its best chunk size."""
     with bare() as pool, ProcessExecutor(WORKERS).open() as own:
         for size in sizes:
-            calls = max(1, 20_000 // size)
+            calls = max(2, 100_000 // size)
             timed: dict[str, Timed] = {"penstock": partial(repeated, partial(run_mapped, size, own), calls)}
             for chunk in CHUNKS:
                 timed[f"by {chunk}"] = partial(repeated, partial(mapped, size, pool, chunk), calls)

@@ -86,10 +86,6 @@ class Board:
         above = self.plan.upstream(number)
         return all(self.ended[other] == CLEAN or (begun and other in self.maps) for other in above)
 
-    def is_waiting_above(self, number: int) -> bool:
-        """Return whether something that a task waits for has not ended."""
-        return any(self.ended[other] in {WAITING, HELD} for other in self.plan.upstream(number))
-
     def is_successful(self, position: int) -> bool:
         """Return whether the value at *position* is a constant, or of a task that succeeded or is being mapped."""
         if position >= len(self.plan.tasks) or self.ended[position] == CLEAN or position in self.maps:

@@ -8,7 +8,7 @@ counting: a task is ready when the last of those it waits for has ended.
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,7 +24,7 @@ from penstock.engine.mapping import Mapping, passed
 from penstock.engine.maps import Maps
 from penstock.engine.runs import TaskRun
 from penstock.engine.watching import committed, handled, moved
-from penstock.engine.work import SUCCEEDED, Call, Ended, Extra, called, is_plain, task_returned
+from penstock.engine.work import SUCCEEDED, Batch, Call, Ended, Extra, called, is_plain, task_returned
 from penstock.tasks import Task
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ _STARTING: Final = "Starting task run."
 INTERRUPTED: Final = "The run was interrupted."
 _BATCH_SECONDS: Final = 0.05
 """How long the children that travel to a remote pool together should take."""
+_TRIP_SECONDS: Final = 0.001
+"""How long they should take at least, so that the trip is not what takes the time."""
 _THREAD_SECONDS: Final = 0.002
 """The same for threads, where children may wait for one another: none is joined to others that may be slow."""
 _TINY: Final = 32
@@ -62,8 +64,7 @@ class Driver:
         resumed = any(not board.ended[number] for number in board.states)
         around = resumed or setup.wrapped or setup.result is not None or setup.task_contexts or self._uses is not None
         self._straight = not (around or setup.watched)
-        told = () if around or setup.propose is not None else setup.observers
-        self._told = [tell for tell in told if tell not in setup.mourners]
+        self._told = () if around or setup.propose is not None else setup.observers
         self._threads = pool is not None and not setup.remote
 
     def run(self) -> None:
@@ -105,7 +106,7 @@ class Driver:
             if ended[number]:
                 continue
             if not (straight and plain[number]) or (self._odd and not board.is_clean_above(number)):
-                if not board.is_waiting_above(number):
+                if not any(ended[other] in {WAITING, HELD} for other in plan.upstream(number)):
                     self._begin(number)
                     self._odd = self._odd or ended[number] == HELD or bool(board.maps)
                 continue
@@ -180,7 +181,10 @@ class Driver:
 
     def _land(self) -> None:
         """Wait for a call to come back, or for an attempt to be due, and take up all that is there."""
-        for landed in self._flights.land(max(self._until_due(), 0) if self._held else None):
+        learning = self._maps.deepest() if self.board.setup.remote else None
+        known = learning is None or learning.measured
+        patience = [max(self._until_due(), 0)] if self._held else []
+        for landed in self._flights.land(min(patience if known else [*patience, _TRIP_SECONDS], default=None)):
             if isinstance(landed, int):
                 self.board.ended[landed] = CLEAN
                 self._release(landed)
@@ -193,6 +197,8 @@ class Driver:
                 for start in range(done, len(calls), size):  # for which there was no time
                     self._hand_over(number, calls[start : start + size])
             self._settle_all(number, calls[:done], ended)
+        if learning is not None and not learning.measured:
+            learning.measure(_BATCH_SECONDS, 1)  # they are not tiny
 
     # one task
 
@@ -217,9 +223,8 @@ class Driver:
             self._attempt(number, None, getattr(known, "run_count", 0) + 1, board.added(number))
 
     def _goes_to_thread(self, number: int) -> bool:
-        able = self._threads and self._straight and bool(self.board.plan.plain[number])
-        able = able and not self._flights.limited(number)
-        return able and (not self._odd or self.board.is_clean_above(number))
+        able = self._threads and self._straight and self.board.plan.plain[number] and not self._flights.limited(number)
+        return bool(able) and (not self._odd or self.board.is_clean_above(number))
 
     def _attempt(self, number: int, child: int | None, attempt: int, extra: Extra = None) -> None:
         """Run the body of a task or child, here or in the pool."""
@@ -231,12 +236,9 @@ class Driver:
         self._submit(number, [(args, child, attempt, extra)])
 
     def _arguments(self, number: int) -> tuple[Any, ...]:
-        board, plan = self.board, self.board.plan
-        if plan.marks[number] is None:
-            return tuple([board.values[position] for position in plan.inputs[number]])
-        return tuple([passed(board, other, mark, {}) for other, mark in plan.marked_inputs(number)])
+        return tuple([passed(self.board, other, mark, {}) for other, mark in self.board.plan.marked_inputs(number)])
 
-    def _submit(self, number: int, calls: list[Call]) -> None:
+    def _submit(self, number: int, calls: Sequence[Call]) -> None:
         board, options = self.board, self.board.plan.tasks[number].options
         if options.straight and not board.setup.watched:
             self._hand_over(number, calls)
@@ -260,7 +262,7 @@ class Driver:
             return None
         return named
 
-    def _hand_over(self, number: int, calls: list[Call]) -> None:
+    def _hand_over(self, number: int, calls: Sequence[Call]) -> None:
         ended = self._flights.hand_over(number, calls)
         if ended is not None:
             self._settle_all(number, calls, ended)
@@ -304,10 +306,9 @@ class Driver:
         setup, plan = self.board.setup, self.board.plan
         if self._flights.pool is not None or setup.watched or setup.wrapped or setup.task_contexts:
             return False
-        tasks = [plan.tasks[mapping.number] for mapping in chain]
-        return all(
-            t.options.straight and not t.signature.is_async and setup.result_of(t) is None for t in tasks
-        ) and all(mapping.clean for mapping in chain)
+        tasks = [plan.tasks[mapping.number] for mapping in chain if mapping.clean]
+        able = [t for t in tasks if t.options.straight and not t.signature.is_async and setup.result_of(t) is None]
+        return len(able) == len(chain)
 
     def _map_straight(self, chain: list[Mapping]) -> None:
         """Call the functions once per child with nothing between; a child that raises takes the long way."""
@@ -351,9 +352,12 @@ class Driver:
                 mapping.reopen(child)
                 self._settle(number, child, 1, state_of(error))
 
-    def _calls(self, mapping: Mapping, children: Iterable[int]) -> list[Call]:
+    def _calls(self, mapping: Mapping, children: Sequence[int]) -> Sequence[Call]:
         """Return the calls of children, but of those that are skipped, whose trigger refuses, or that ended before."""
         board, number, extra = self.board, mapping.number, self.board.added(mapping.number)
+        batch = mapping.batch(children) if extra is None else None
+        if batch is not None:
+            return batch
         calls: list[Call] = []
         for child in children:
             if not mapping.pending[child]:
@@ -369,11 +373,18 @@ class Driver:
         """Submit children of mapped tasks in batches, as long as there is room."""
         while len(self._flights) < WINDOW:
             mapping = self._maps.deepest(self._flights.has_room)
-            if mapping is None or (self._threads and mapping.measured < _TINY and len(self._flights) > 2 * _TINY):
+            if mapping is None or (mapping.measured < _TINY and self._learns(mapping)):
                 return
             calls = self._calls(mapping, mapping.take(self._batch_size(mapping)))
             if calls:
                 self._submit(mapping.number, calls)
+
+    def _learns(self, mapping: Mapping) -> bool:
+        """Return whether to wait for the first children before more are handed over, as these may be tiny."""
+        if self._threads:
+            return len(self._flights) > 2 * _TINY
+        few = self.board.setup.remote and len(self._flights) > 1
+        return few and (not mapping.measured or mapping.fitting(_TRIP_SECONDS) > 1)
 
     def _batch_size(self, mapping: Mapping) -> int:
         """Return how many children travel together to a remote pool: one, until their time was measured."""
@@ -381,7 +392,7 @@ class Driver:
             return 1
         fair = max(1, mapping.waiting() // 16)
         if self.board.setup.remote:
-            return min(fair, mapping.fitting(_BATCH_SECONDS))
+            return min(max(fair, mapping.fitting(_TRIP_SECONDS)), mapping.fitting(_BATCH_SECONDS))
         return min(fair, mapping.fitting(_THREAD_SECONDS)) if mapping.measured >= _TINY else 1
 
     def _end_mapped(self, mapping: Mapping) -> None:
@@ -392,11 +403,13 @@ class Driver:
 
     # after a task
 
-    def _settle_all(self, number: int, calls: list[Call], ended: Ended) -> None:
+    def _settle_all(self, number: int, calls: Sequence[Call], ended: Ended) -> None:
         """Take up how calls ended; plain successes of children that nobody has a say in, at once."""
         mapping, handlers = self.board.maps.get(number), self.board.plan.tasks[number].options.state_handlers
         if mapping is not None and not (ended.states or handlers or self.board.setup.watched):
-            children = [child for _, child, _, _ in calls if child is not None]
+            children = (
+                calls.children if isinstance(calls, Batch) else [call[1] for call in calls if call[1] is not None]
+            )
             mapping.end_all(children, ended.values)
             self._children_ended(mapping, children)
             return

@@ -21,7 +21,13 @@ class EventLoop:
         """Run the coroutine that *call* makes, in this thread's context, and return its future."""
         import asyncio  # which runs without coroutines need not have
 
-        return asyncio.run_coroutine_threadsafe(call(), self._loop or self._begin())
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(
+                target=self._serve, args=(self._loop,), name="penstock-event-loop", daemon=True
+            )
+            self._thread.start()
+        return asyncio.run_coroutine_threadsafe(call(), self._loop)
 
     def close(self) -> None:
         """Cancel what is still running, and end the loop and its thread."""
@@ -29,14 +35,6 @@ class EventLoop:
             return
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-
-    def _begin(self) -> "asyncio.AbstractEventLoop":
-        import asyncio
-
-        loop = self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, args=(loop,), name="penstock-event-loop", daemon=True)
-        self._thread.start()
-        return loop
 
     def _serve(self, loop: "asyncio.AbstractEventLoop") -> None:
         import asyncio

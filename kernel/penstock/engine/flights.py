@@ -1,7 +1,7 @@
 """Calls that are under way elsewhere: in a pool, or on the event loop."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent import futures
 from functools import partial
 from itertools import chain
@@ -18,7 +18,7 @@ from penstock.engine.frames import TaskFrame
 from penstock.engine.work import Call, Ended, Work
 from penstock.states import TimedOut
 
-Landed: TypeAlias = "int | tuple[int, list[Call], Ended]"
+Landed: TypeAlias = "int | tuple[int, Sequence[Call], Ended]"
 """A plain task that succeeded, by its number; or a task's number, its calls, and how they ended."""
 
 WINDOW: Final = 256
@@ -34,8 +34,8 @@ class Flights:
         self._board = board
         self._loop = EventLoop()
         self._begin_coroutine = getattr(pool, "submit_coroutine", self._loop.submit)
-        self._works: dict[int, Work] = {}
-        self._flying: dict[futures.Future[Ended], tuple[int, list[Call]]] = {}
+        self._works: dict[object, Work] = {}
+        self._flying: dict[futures.Future[Ended], tuple[int, Sequence[Call]]] = {}
         self._plain: dict[int, futures.Future[None]] = {}
         self._limits = settings.get().limits
         self._limited: Counter[str] = Counter()
@@ -73,9 +73,13 @@ class Flights:
         finally:
             leave(token)
 
-    def hand_over(self, number: int, calls: list[Call]) -> Ended | None:
+    def hand_over(self, number: int, calls: Sequence[Call]) -> Ended | None:
         """Hand calls over; return how they ended if they have been made here and now."""
-        work = self.work(number)
+        work, slug = self.work(number), self._board.identify(number)[1]
+        if work.identity[1] != slug:
+            calls = [
+                (args, child, attempt, {**(extra or {}), "task_slug": slug}) for args, child, attempt, extra in calls
+            ]
         if self._board.plan.tasks[number].signature.is_async:
             for call in calls:
                 self._fly(number, [call], self._begin_coroutine(partial(work.await_body, call)))
@@ -85,18 +89,20 @@ class Flights:
             return work(calls)
         return None
 
-    def _fly(self, number: int, calls: list[Call], future: "futures.Future[Ended]") -> None:
+    def _fly(self, number: int, calls: Sequence[Call], future: "futures.Future[Ended]") -> None:
         self._flying[future] = number, calls
         self._limited.update(self.limited(number))
         future.add_done_callback(self._landed.put)
 
     def work(self, number: int) -> Work:
-        """Return what runs the calls of a task."""
-        work = self._works.get(number)
+        """Return what runs the calls of a task; tasks of one function and options share it, so that it travels once."""
+        plan, setup, task = self._board.plan, self._board.setup, self._board.plan.tasks[number]
+        inputs, keys = task.signature, plan.keys[number]
+        shared = setup.remote and task.options.straight and not setup.wrapped
+        known = (id(plan.functions[number]), id(task.options), task.name, keys) if shared else number
+        work = self._works.get(known)
         if work is None:
-            plan, setup, task = self._board.plan, self._board.setup, self._board.plan.tasks[number]
-            inputs, keys = task.signature, plan.keys[number]
-            work = self._works[number] = Work(
+            work = self._works[known] = Work(
                 plan.functions[number], keys, keys or inputs.names, self._board.identify(number), setup.run,
                 setup.values, setup.around(task), remote=setup.remote and not inputs.is_async,
                 looks=self.pool is not None or inputs.is_async,
@@ -137,9 +143,10 @@ class Flights:
             ended = future.result()
         except Exception as error:  # noqa: BLE001 - a pool's or a user's: whatever could not be brought back
             position = 0 if len(calls) == 1 else getattr(error, "position", None)
+            left = [*calls]
             if position is not None:
-                yield number, [calls.pop(position)], self._lost(number, error)
-            again = [calls] if calls and position is not None else [[call] for call in calls]
+                yield number, [left.pop(position)], self._lost(number, error)
+            again = [left] if left and position is not None else [[call] for call in left]
             for lost in again:  # lost together, and made again: each alone, unless it is known which is to blame
                 self.hand_over(number, lost)
         else:

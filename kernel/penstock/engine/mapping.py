@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from penstock.edges import FLATTENED
-from penstock.engine.work import SUCCEEDED, is_plain
+from penstock.engine.work import SUCCEEDED, Batch, is_plain
 from penstock.states import Mapped, Pending, State, Success
 
 if TYPE_CHECKING:
@@ -18,20 +18,20 @@ Origins: TypeAlias = dict[int, list[int]]
 """For a mapped task whose children's lists are flattened, by its number: which child each item comes from."""
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Children(Sequence[State]):
-    """The states of a mapped task's children, made when they are asked for."""
+    """The states of a mapped task's children, made when they are asked for of their values.
 
-    __slots__ = ("_values", "odd", "pending")
+    States of those that are not plain successes are in `odd`.
+    """
 
-    def __init__(self, values: list[Any], odd: dict[int, State], pending: bytearray | None = None) -> None:
-        """Hold the children's *values*, and the states of those that are not plain successes."""
-        self._values = values
-        self.odd: dict[int, State] = odd
-        self.pending: bytearray | None = pending
+    values: list[Any]
+    odd: dict[int, State]
+    pending: bytearray | None
 
     def __len__(self) -> int:
         """Return how many children there are."""
-        return len(self._values)
+        return len(self.values)
 
     def __getitem__(self, index: Any) -> Any:
         """Return a child's state; for a slice, a list of states."""
@@ -41,7 +41,7 @@ class Children(Sequence[State]):
         state = self.odd.get(position)
         if state is None and self.pending is not None and self.pending[position]:
             return Pending("Task not run.")
-        return state if state is not None else Success(SUCCEEDED, self._values[position])
+        return state if state is not None else Success(SUCCEEDED, self.values[position])
 
 
 @dataclass(eq=False, repr=False)
@@ -78,6 +78,15 @@ class Mapping:
         return tuple(
             [value[child] if mapped else value for value, mapped in zip(self.arguments, self.mapped, strict=True)]
         )
+
+    def batch(self, children: Sequence[int]) -> Batch | None:
+        """Return the calls of *children*, or None if one of them has ended or follows what was no plain success."""
+        clean = self.clean and (not self.above or all(map(self.is_clean_above, children)))
+        if not (clean and all(map(self.pending.__getitem__, children))):
+            return None
+        together = zip(self.arguments, self.mapped, strict=True)
+        given = [[value[child] for child in children] if mapped else value for value, mapped in together]
+        return Batch(children, given, self.mapped)
 
     # which children may start
 
@@ -152,9 +161,13 @@ class Mapping:
 
     def end_all(self, children: Sequence[int], values: Sequence[Any]) -> None:
         """Take up that *children* have ended as plain successes with *values*."""
-        for child, value in zip(children, values, strict=True):
-            self.values[child], self.pending[child] = value, 0
-            self.children.odd.pop(child, None)
+        if isinstance(children, range):
+            self.values[children.start : children.stop] = values
+            self.pending[children.start : children.stop] = bytes(len(children))
+        else:
+            for child, value in zip(children, values, strict=True):
+                self.values[child], self.pending[child] = value, 0
+                self.children.odd.pop(child, None)
         self.left -= len(children)
 
     def end_plainly(self, children: range) -> None:

@@ -2,12 +2,15 @@
 
 import importlib
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from importlib.machinery import PathFinder
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from penstock import errors, signals
@@ -31,6 +34,36 @@ Extra: TypeAlias = "dict[str, Any] | None"
 """What the context says in one call beside what it always says: the round of a loop, the name of the task run."""
 Call: TypeAlias = "tuple[tuple[Any, ...], int | None, int, Extra]"
 """Arguments, map index, attempt, and what is added to the context."""
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Batch(Sequence[Call]):
+    """The first attempts of several children, in columns, which travel faster than rows.
+
+    An input is a list with one item for each child where it is *mapped*, else the value that all of them take.
+    """
+
+    children: Sequence[int]
+    inputs: list[Any]
+    mapped: list[bool]
+
+    def __len__(self) -> int:
+        """Return how many children there are."""
+        return len(self.children)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return the call of a child; for a slice, a batch."""
+        taken = [given[index] if mapped else given for given, mapped in zip(self.inputs, self.mapped, strict=True)]
+        if isinstance(index, slice):
+            return Batch(self.children[index], taken, self.mapped)
+        return tuple(taken), self.children[index], 1, None
+
+    def __iter__(self) -> Iterator[Call]:
+        """Iterate over the calls."""
+        columns = [given if mapped else repeat(given) for given, mapped in zip(self.inputs, self.mapped, strict=True)]
+        rows = zip(*columns, strict=False) if columns else repeat(())
+        return zip(rows, self.children, repeat(1), repeat(None), strict=False)
+
 
 SUCCEEDED: Final = "Task run succeeded."
 _TOGETHER_SECONDS: Final = 0.15
@@ -97,7 +130,7 @@ class Work:
         """Return the task's name, slug and tags."""
         return self.identity
 
-    def __call__(self, calls: list[Call]) -> Ended:
+    def __call__(self, calls: Sequence[Call]) -> Ended:
         """Run the body once per call, one after another; nothing a body raises gets out.
 
         Several calls in another process may take a while together; those that are left then have no value.
@@ -144,27 +177,27 @@ class Work:
 
     def _run_bare(self, below: Frame, calls: Iterable[tuple[int, Call]], ended: Ended) -> None:
         """Call the function with nothing around it."""
-        frame = TaskFrame(below, self, 0)
+        frame, function, keys, values = TaskFrame(below, self, 0), self.function, self.keys, ended.values
         with inside(frame):
             for position, call in calls:
-                args, child, attempt, extra = call
-                frame.map_index, frame.attempt, frame.extra = child, attempt, extra
+                args, frame.map_index, frame.attempt, frame.extra = call
                 try:
-                    value = called(self.function, self.keys, args)
+                    value = function(*args) if keys is None else called(function, keys, args)
                     if isinstance(value, Task):
                         raise task_returned(self.__name__, value)  # noqa: TRY301 - as if the body had raised it
-                    ended.values[position] = value
+                    values[position] = value
                 except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
                     _note(ended, position, _rounded(state_of(error), call))
 
-    def _in_time(self, calls: list[Call], ended: Ended, under_way: Any) -> Iterator[tuple[int, Call]]:
+    def _in_time(self, calls: Sequence[Call], ended: Ended, under_way: Any) -> Iterator[tuple[int, Call]]:
         """Yield the calls with their positions, of several in another process as many as begin in the time they have.
 
         Where it is to be known if the process dies, *under_way* says at which it is.
         """
-        until = time.perf_counter() + _TOGETHER_SECONDS if self.remote else 0
+        now = time.perf_counter
+        until = now() + _TOGETHER_SECONDS if self.remote else math.inf
         for position, call in enumerate(calls):
-            if position and until and time.perf_counter() > until:
+            if now() > until and position:
                 del ended.values[position:]
                 return
             if under_way is not None:
@@ -227,8 +260,7 @@ class Work:
         return around.cache.find(inputs) if around.cache is not None else None
 
     def _target(self, inputs: dict[str, Any]) -> str:
-        assert self.around.target is not None  # noqa: S101 - for the type checker: its callers have looked
-        return filled(self.around.target, inputs, f"target of task {self.__name__!r}")
+        return filled(self.around.target or "", inputs, f"target of task {self.__name__!r}")
 
     def _kept(self, call: Call, state: State) -> State:
         """Return *state*, a success, with the location of its value if it is kept: none before it can be read back."""
@@ -294,6 +326,7 @@ class _Named:
         return found.fn
 
 
+@lru_cache
 def _is_importable(module: str) -> bool:
     """Return whether another process with this one's path finds *module*; a script or a test may be there only here."""
     path = None

@@ -99,7 +99,7 @@ class WorkerPool(futures.Executor):
         self.shutdown()
 
     def _grow(self) -> None:
-        if self._idle.acquire(blocking=False) or len(self._threads) == self._max_workers:
+        if len(self._threads) == self._max_workers or self._idle.acquire(blocking=False):
             return
         name = f"penstock-worker-{len(self._threads) + 1}"
         thread = threading.Thread(target=self._serve, name=name, daemon=True)
@@ -132,15 +132,13 @@ class WorkerPool(futures.Executor):
         try:
             return self._calls.get_nowait()
         except Empty:
-            self._idle.release()
+            if len(self._threads) < self._max_workers:
+                self._idle.release()
             return self._calls.get()
 
     def _run(self, call: Call, worker: WorkerProcess | None) -> WorkerProcess | None:
         """Run *call* in *worker*, or in another if that has died; return the worker for the next call."""
         try:
-            if worker is not None and not worker.is_alive():
-                worker.end()
-                worker = None
             worker = worker or WorkerProcess()
             try:
                 answer = self._ask(worker, call)

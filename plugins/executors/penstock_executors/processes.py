@@ -65,10 +65,6 @@ class WorkerProcess:
         except (EOFError, OSError) as error:
             raise LostError(f"could not be started: it {self._ending()}") from error
 
-    def is_alive(self) -> bool:
-        """Return whether the process runs."""
-        return self._process.poll() is None
-
     def ask(self, digest: bytes, function: bytes, call: memoryview) -> bytes:
         """Return the answer to *call*, having sent the function first if it is new to this worker.
 
