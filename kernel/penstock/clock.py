@@ -2,13 +2,12 @@
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from concurrent import futures
     from queue import SimpleQueue
 
 T = TypeVar("T")
@@ -34,16 +33,10 @@ class Clock:
         """Return whether *event* is set: as soon as it is, or after *seconds*."""
         return event.wait(max(seconds, 0))
 
-    def get(
-        self,
-        queue: "SimpleQueue[T]",
-        seconds: float | None,
-        calls: "Iterable[futures.Future[Any]]" = (),  # noqa: ARG002 - for clocks that have to know
-        pool: "futures.Executor | None" = None,  # noqa: ARG002 - likewise
-    ) -> T:
+    def get(self, queue: "SimpleQueue[T]", seconds: float | None, calls: Any = ()) -> T:  # noqa: ARG002 - for others
         """Return the next item; raises queue.Empty after *seconds*, or now and then if that is None.
 
-        *calls* are those whose end fills the queue, and *pool* is what makes them.
+        *calls* are the futures whose end fills the queue, with the `pool` that makes them.
         """
         return queue.get(timeout=seconds if seconds is not None else 5)
 

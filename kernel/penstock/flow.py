@@ -178,14 +178,16 @@ class Flow(FlowGraph):
         not fit, FlowError inside the flow's own block, ScheduleError where no time is left, PluginMissingError where
         `penstock-schedulers` or `penstock-cli`, which run on schedule and show progress, are not installed.
         """
-        from penstock import running
+        from penstock import running, settings
         from penstock.engine.runs import FlowRun
         from penstock.hooks import calls
 
         if self._is_loaded("run"):
             return Pending("The flow's file was being loaded.")
         self._refuse_classic(more)
-        if self.schedule is not None and self._waits(run_on_schedule):
+        if run_on_schedule is None:
+            run_on_schedule = self.schedule is not None and settings.get().flows.run_on_schedule
+        if run_on_schedule and self.schedule is not None:
             from penstock.schedulers import LocalScheduler
 
             asked: dict[str, Any] = {"executor": executor, "context": context, "run_name": run_name}
@@ -202,11 +204,6 @@ class Flow(FlowGraph):
         for name in _CLASSIC.keys() & given.keys():
             if not self.get_tasks(name, task_type=Parameter):
                 raise errors.ParameterError(f'Flow "{self.name}" cannot be run with {name}=...: {_CLASSIC[name]}')
-
-    def _waits(self, run_on_schedule: bool | None) -> bool:
-        from penstock import settings
-
-        return settings.get().flows.run_on_schedule if run_on_schedule is None else run_on_schedule
 
     def _is_loaded(self, call: str) -> bool:
         """Return whether the flow's file is being loaded, so that *call* is left out; raises FlowError in a block."""
@@ -316,6 +313,5 @@ class Flow(FlowGraph):
 
         graph = calls.draw_flow(self, flow_state, horizontal=horizontal)
         if filename is not None:
-            path = Path(filename)
-            graph.save(path if format is None or path.suffix else path.with_suffix(f".{format}"))
+            graph.save(filename, format)
         return graph

@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 
 
 def observers(*, watched: bool) -> "tuple[list[TaskObserver], list[FlowObserver]]":
-    """Return who narrates a run, if somebody wants to read it.
+    """Return who narrates a run: if somebody wants to read it, or only failures where it is *watched* anyhow.
 
-    Where nobody does and it is not *watched*, logs are not even set up: structlog takes as long to import as the rest
-    of a small run.
+    Where neither is so, logs are not even set up: structlog takes as long to import as the rest of a small run.
     """
     quiet = logging.getLevelNamesMapping()[settings.get().logging.level] > logging.INFO
     if quiet and not watched and "penstock.logs" not in sys.modules:
@@ -25,8 +24,10 @@ def observers(*, watched: bool) -> "tuple[list[TaskObserver], list[FlowObserver]
     from penstock import logs
 
     logs.configure(calls.log_processors())
-    wanted = logging.getLogger(logs.NARRATION).isEnabledFor(logging.INFO)
-    return ([tell_of_task], [tell_of_flow]) if wanted else ([], [])
+    logger = logging.getLogger(logs.NARRATION)
+    if logger.isEnabledFor(logging.INFO):
+        return [tell_of_task], [tell_of_flow]
+    return ([tell_of_failure], []) if watched and logger.isEnabledFor(logging.ERROR) else ([], [])
 
 
 def tell_of_flow(run: FlowRun, old: State, new: State) -> None:  # noqa: ARG001 - an observer's signature
@@ -38,6 +39,12 @@ def tell_of_flow(run: FlowRun, old: State, new: State) -> None:  # noqa: ARG001 
         logger.info("Beginning flow run for %r", run.flow_name)
     else:
         logger.info("Flow run %s: %s", new.type.upper(), new.message)
+
+
+def tell_of_failure(run: TaskRun, old: State, new: State) -> None:
+    """Log that a task run has failed."""
+    if new.is_failed():
+        tell_of_task(run, old, new)
 
 
 def tell_of_task(run: TaskRun, old: State, new: State) -> None:  # noqa: ARG001 - an observer's signature

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
 def get_backend() -> Backend:
     """Return the backend that the settings name; by default a SQLite file in penstock's home folder."""
-    backend: Backend = Backend.configured(settings.get().backend_options())
-    return backend
+    return Backend.configured(settings.get().backend_options())
 
 
 def serialize(flow: "Flow", *, build: bool = False) -> FlowSpec:

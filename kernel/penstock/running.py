@@ -62,16 +62,10 @@ class TaskStates(Mapping[Task, State]):
 
 
 def run_flow(
-    flow: "Flow",
-    run: FlowRun,
-    executor: ExecutorChoice,
-    context: Mapping[str, Any] | None,
-    state: State | None,
-    task_states: Mapping[Task, State] | None,
-    task_contexts: Mapping[Task, Mapping[str, Any]] | None,
-    *,
-    keep_values: bool,
-) -> State:
+    flow: "Flow", run: FlowRun, executor: ExecutorChoice, context: Mapping[str, Any] | None, state: State | None,
+    task_states: Mapping[Task, State] | None, task_contexts: Mapping[Task, Mapping[str, Any]] | None,
+    *, keep_values: bool,
+) -> State:  # fmt: skip
     """Run *flow* once, in the way that `Flow.run` was asked to, and return its final state."""
     begun = state if state is not None else Pending()
     if begun.is_terminal():
@@ -84,7 +78,7 @@ def run_flow(
     result, checkpointing = _result_of(flow)
     setup = Setup(
         run=run, frame=Frame(values, current(), RUN_LAZY), values=values, slugs=lambda: flow.slugs,
-        observers=task_observers, propose=calls.proposer(),
+        observers=task_observers, mourners=[narration.tell_of_failure], propose=calls.proposer(),
         wrapped=calls.task_wrapper() is not None, remote=remote, result=result, checkpointing=checkpointing,
         task_contexts=task_contexts, keeps_values=keep_values, approve=_approve,
     )  # fmt: skip
@@ -117,6 +111,8 @@ def _drive(flow: "Flow", board: Board, pool: "AbstractContextManager[futures.Exe
     try:
         with pool as opened:
             Driver(board, opened).run()
+            if (bring := getattr(opened, "bring", None)) is not None:
+                bring(board.holders())
     except signals.ENDRUN as signal:
         return signal.state
     finally:

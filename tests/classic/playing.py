@@ -24,8 +24,11 @@ def names() -> list[str]:
     ]
 
 
-def play(python: Path, home: Path, executor: str = "in-process") -> dict[str, Any]:
-    """Return the outcomes of all scenarios under one interpreter, which finds a home of its own."""
+def play(python: Path, home: Path, executor: str = "in-process", address: str = "", prefix: str = "") -> dict[str, Any]:
+    """Return the outcomes of the scenarios under one interpreter, which finds a home of its own.
+
+    They are run by *executor*, of a cluster that of the *address*; only those whose names begin with *prefix*.
+    """
     home.mkdir()
     surroundings = {
         "PATH": os.environ["PATH"],
@@ -37,9 +40,10 @@ def play(python: Path, home: Path, executor: str = "in-process") -> dict[str, An
         "PREFECT__LOGGING__LEVEL": "CRITICAL",
         "PREFECT__FLOWS__CHECKPOINTING": "true",
         "PYTHONDONTWRITEBYTECODE": "1",
+        **({"PENSTOCK_EXECUTOR__ADDRESS": address} if address else {}),
     }
     done = subprocess.run(
-        [python, HERE / "run_scenarios.py"],
+        [python, HERE / "run_scenarios.py", prefix],
         env=surroundings, cwd=home, capture_output=True, text=True, timeout=SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]

@@ -4,8 +4,9 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+import distributed
 import pytest
-from playing import different, names, play
+from playing import HERE, different, names, play
 
 APART: Final[dict[str, str]] = {
     "collections_operators.attributes": "looks at an object of a class that only the driver's process has",
@@ -23,9 +24,22 @@ def in_process(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 @pytest.mark.parametrize("executor", ["threads", "asyncio", "processes"])
 def test_every_flow_ends_as_in_process(executor: str, in_process: dict[str, Any], tmp_path: Path) -> None:
     elsewhere = play(Path(sys.executable), tmp_path / executor, executor)
-    places = {name: [*different(ended(in_process[name]), ended(elsewhere[name]))] for name in names()}
-    otherwise = {name: found for name, found in places.items() if found}
-    assert otherwise.keys() == (APART.keys() if executor == "processes" else set()), otherwise
+    assert otherwise(in_process, elsewhere).keys() == (APART.keys() if executor == "processes" else set())
+
+
+def test_every_flow_ends_on_dask_as_in_process(in_process: dict[str, Any], tmp_path: Path) -> None:
+    home = tmp_path / "dask"
+    surroundings = {"PYTHONPATH": str(HERE), "HOME": str(home), "PENSTOCK_HOME": str(home)}
+    workers: dict[str, Any] = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
+    with distributed.LocalCluster(**workers, env=surroundings) as cluster:
+        elsewhere = play(Path(sys.executable), home, "dask", cluster.scheduler_address)
+    assert otherwise(in_process, elsewhere).keys() == APART.keys()
+
+
+def otherwise(here: dict[str, Any], elsewhere: dict[str, Any]) -> dict[str, Any]:
+    """Return what differs, by scenario."""
+    places = {name: [*different(ended(here[name]), ended(elsewhere[name]))] for name in names()}
+    return {name: found for name, found in places.items() if found}
 
 
 def ended(outcome: dict[str, Any]) -> dict[str, Any]:

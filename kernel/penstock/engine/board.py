@@ -42,6 +42,13 @@ class Board:
         self.maps: dict[int, mapping.Mapping] = {}
         self.names: dict[tuple[int, int | None], str] = {}
 
+    def holders(self) -> list[list[Any] | State]:
+        """Return all that holds values: lists, and states, which hold theirs as `result`."""
+        mapped = [getattr(state, "map_states", None) for state in self.states.values()]
+        children: list[Any] = [one for one in mapped if hasattr(one, "odd")]
+        odd = [state for one in children for state in one.odd.values()]
+        return [self.values, *[one.values for one in children], *self.states.values(), *odd]
+
     def preset(self, number: int, state: State) -> None:
         """Let task *number* begin from *state*, which may be its end."""
         self.values[number] = state.result

@@ -64,7 +64,8 @@ class Driver:
         resumed = any(not board.ended[number] for number in board.states)
         around = resumed or setup.wrapped or setup.result is not None or setup.task_contexts or self._uses is not None
         self._straight = not (around or setup.watched)
-        self._told = () if around or setup.propose is not None else setup.observers
+        told = () if around or setup.propose is not None else setup.observers
+        self._told = [tell for tell in told if tell not in setup.mourners]
         self._threads = pool is not None and not setup.remote
 
     def run(self) -> None:
@@ -159,8 +160,7 @@ class Driver:
 
     def _release_limited(self) -> None:
         """Begin what waited for others of its tags to end."""
-        for tags in [*self._limited]:
-            waiting = self._limited[tags]
+        for waiting in [*self._limited.values()]:
             while waiting and self._flights.has_room(waiting[0][0]):
                 self._attempt(*waiting.popleft())
 
@@ -184,7 +184,7 @@ class Driver:
         learning = self._maps.deepest() if self.board.setup.remote else None
         known = learning is None or learning.measured
         patience = [max(self._until_due(), 0)] if self._held else []
-        for landed in self._flights.land(min(patience if known else [*patience, _TRIP_SECONDS], default=None)):
+        for landed in self._flights.land(min(patience if known else [*patience, _BATCH_SECONDS], default=None)):
             if isinstance(landed, int):
                 self.board.ended[landed] = CLEAN
                 self._release(landed)
@@ -355,8 +355,7 @@ class Driver:
     def _calls(self, mapping: Mapping, children: Sequence[int]) -> Sequence[Call]:
         """Return the calls of children, but of those that are skipped, whose trigger refuses, or that ended before."""
         board, number, extra = self.board, mapping.number, self.board.added(mapping.number)
-        batch = mapping.batch(children) if extra is None else None
-        if batch is not None:
+        if extra is None and (batch := mapping.batch(children)) is not None:
             return batch
         calls: list[Call] = []
         for child in children:

@@ -104,8 +104,7 @@ class Flights:
         if work is None:
             work = self._works[known] = Work(
                 plan.functions[number], keys, keys or inputs.names, self._board.identify(number), setup.run,
-                setup.values, setup.around(task), remote=setup.remote and not inputs.is_async,
-                looks=self.pool is not None or inputs.is_async,
+                setup.values, setup.around(task), looks=self.pool is not None or inputs.is_async,
             )  # fmt: skip
         return work
 
@@ -113,7 +112,7 @@ class Flights:
         """Wait up to *seconds*, for ever if that is None, for a call to come back; take up all that are there."""
         landed, plain = self._landed, self._plain
         try:
-            item = clock.current().get(landed, seconds, self, self.pool)
+            item = clock.current().get(landed, seconds, self)
         except Empty:
             yield from self._cancelled()
             return

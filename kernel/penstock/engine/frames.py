@@ -75,14 +75,9 @@ class TaskFrame(Frame):
     __slots__ = ("_found", "attempt", "extra", "identity", "map_index", "number")
 
     def __init__(
-        self,
-        below: Frame,
-        identity: Identity,
-        number: int,
-        map_index: int | None = None,
-        attempt: int = 1,
+        self, below: Frame, identity: Identity, number: int, map_index: int | None = None, attempt: int = 1,
         extra: dict[str, Any] | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Stand for attempt *attempt* of task *number*; *extra* is what this call adds to the context."""
         self.below: Frame | None = below
         self.lazy: Mapping[str, Callable[[Frame], Any]] | None = _TASK_LAZY

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 class Setup:
     """The surroundings of a run: its context, who watches it, and where its results go.
 
-    `approve` is asked with the name of a task that was paused whether it may go on; without *keeps_values* the value of
-    a task is let go once all that take it have ended.
+    The *mourners* are those among the *observers* that care for failures only. `approve` is asked with the name of a
+    task that was paused whether it may go on; without *keeps_values* the value of a task is let go once all that take
+    it have ended.
     """
 
     run: FlowRun
@@ -30,6 +31,7 @@ class Setup:
     values: dict[str, Any]
     slugs: Callable[[], Mapping[Task, str]]
     observers: "Sequence[TaskObserver]" = ()
+    mourners: "Sequence[TaskObserver]" = ()
     propose: "Proposer | None" = None
     wrapped: bool = False
     remote: bool = False

@@ -113,8 +113,9 @@ class Work:
     run: FlowRun
     values: dict[str, Any]
     around: Around
-    remote: bool = False
     looks: bool = False
+    remote: bool = False
+    """Whether this is a copy, in another process than the driver's."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the fields, with the function by name where its module can be imported."""
@@ -339,4 +340,6 @@ def _is_importable(module: str) -> bool:
 
 
 def _revive(function: Any, *others: Any) -> Work:
-    return Work(function.find() if isinstance(function, _Named) else function, *others)
+    work = Work(function.find() if isinstance(function, _Named) else function, *others)
+    work.remote = True
+    return work

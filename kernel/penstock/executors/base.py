@@ -19,6 +19,9 @@ class Executor(Kind, ABC):
       and small mapped items travel in batches. If a call fails with an exception that has a `position`, that one of
       the items is to blame, and the others are made again. A worker that offers `worker_progress` in the context, a
       sequence of one number, finds there at which item it is.
+    * *references*: a pool may let large values stay where they were made, and give out stand-ins that fetch a value
+      when it is looked into. They are inputs of further calls like any other value. At the end of a run
+      `bring(holders)` puts the values themselves in their place: in lists, and in the `result` of states.
     * *coroutines*: a pool with `submit_coroutine(fn)` runs the coroutine that `fn()` makes and returns its future;
       else the driver runs coroutines, on an event loop of its own.
     """

@@ -109,7 +109,8 @@ def _guarded(implementation: Any, names: tuple[str, ...]) -> Callable[..., None]
             function(one, two, three)
         except Exception:  # an observer's own code: told, never asked
             name = implementation.plugin_name
-            logger = logging.getLogger("penstock.plugins")
-            logger.exception("The observer of the plugin %s raised; the run goes on", name)
+            logging.getLogger("penstock.plugins").exception(
+                "The observer of the plugin %s raised; the run goes on", name
+            )
 
     return tell

@@ -199,13 +199,14 @@ _CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
 """How the value of an option is checked and brought into its form, by option."""
 
 
-@dataclass(frozen=True, eq=False)
 class OnFailure:
-    """A state handler that calls *function* with the task or flow, and its state, when it has failed."""
+    """A state handler that calls *function* when something has failed; a class so that it can be pickled."""
 
-    function: "Callable[[Any, State], None]"
+    def __init__(self, function: "Callable[[Any, State], None]") -> None:
+        """Call *function* with the task or flow and its failed state."""
+        self._function = function
 
     def __call__(self, subject: Any, old: "State", new: "State") -> None:  # noqa: ARG002 - a handler's signature
         """Call the function if *new* is failed."""
         if new.is_failed():
-            self.function(subject, new)
+            self._function(subject, new)

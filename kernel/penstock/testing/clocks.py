@@ -6,8 +6,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from concurrent import futures
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -38,8 +37,7 @@ class _Waiting:
     """The flow runs it works for, the innermost first."""
     event: threading.Event | None = None
     queue: "SimpleQueue[Any] | None" = None
-    calls: "Iterable[futures.Future[Any]]" = ()
-    pool: futures.Executor | None = None
+    calls: Any = ()
     thread: threading.Thread = field(default_factory=threading.current_thread)
     woken: threading.Event = field(default_factory=threading.Event)
 
@@ -98,17 +96,11 @@ class VirtualClock(clock.Clock):
                     self._look(waiting)
         return event.is_set()
 
-    def get(
-        self,
-        queue: "SimpleQueue[T]",
-        seconds: float | None,
-        calls: "Iterable[futures.Future[Any]]" = (),
-        pool: futures.Executor | None = None,
-    ) -> T:
+    def get(self, queue: "SimpleQueue[T]", seconds: float | None, calls: Any = ()) -> T:
         """Return the next item; raises queue.Empty after virtual *seconds*, never if that is None."""
         if not queue.empty() or (seconds is not None and seconds <= 0):
             return queue.get_nowait()
-        with self._waits(seconds, queue=queue, calls=calls, pool=pool) as waiting:
+        with self._waits(seconds, queue=queue, calls=calls) as waiting:
             while not waiting.woken.is_set():
                 try:
                     return queue.get(timeout=_TICK)
@@ -216,9 +208,9 @@ class VirtualClock(clock.Clock):
         assert driver.queue is not None
         run = driver.runs[0] if driver.runs else None
         asleep = sum(run in other.runs for other in self._waiting if other.thread is not driver.thread)
-        calls = list(driver.calls)
-        begun = sum(call.running() or call.done() for call in calls)
-        room = getattr(driver.pool, "_max_workers", float("inf")) > begun
+        calls: list[Any] = list(driver.calls)
+        begun: int = sum(call.running() or call.done() for call in calls)
+        room = getattr(getattr(driver.calls, "pool", None), "_max_workers", float("inf")) > begun
         begins = len(calls) > begun and room
         return max(begun - asleep, 0) + begins + driver.queue.qsize()
 

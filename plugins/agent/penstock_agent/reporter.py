@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import stamina
 
-from penstock import clock, errors, logs
+from penstock import clock, errors
 from penstock.backends.models import Log, StateReport
 from penstock.hooks.markers import hookimpl
 from penstock.redaction import hidden
@@ -85,9 +85,6 @@ class Reporter:
     def penstock_task_run_state(self, run: "TaskRun", new: State) -> None:
         """Note what a task run came to."""
         if run.flow_run.id == self._run and not self.muted:
-            if new.is_failed() and isinstance(new.result, Exception):  # what it says is also a line, with its place
-                logger = logs.get_logger(logs.NARRATION).bind(task=run.name)
-                logger.error("Task %r: %s", run.name, new.message, exc_info=new.result)
             child, attempt = run.map_index, run.attempt or 1
             self._note(Report(metadata(new), slug=run.slug, name=run.name, map_index=child, attempt=attempt))
 

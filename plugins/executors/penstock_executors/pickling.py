@@ -56,7 +56,7 @@ def dumps(prefix: bytes, value: object) -> memoryview:
     """Return *prefix* and the pickle of *value*, in one piece."""
     frame = io.BytesIO()
     frame.write(prefix)
-    _Pickler(frame, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
+    Pickler(frame, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
     return frame.getbuffer()
 
 
@@ -88,10 +88,11 @@ def refusal(name: str, function: Callable[..., Any], args: tuple[Any, ...], kwar
     return f"{name} cannot be sent to a worker process"
 
 
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle ships no types
+class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle ships no types
     """Cloudpickle, which pickles by value what `__main__` holds, and here what no other process can import."""
 
     def reducer_override(self, obj: Any) -> Any:
+        """Return how *obj* is pickled, or NotImplemented for how it usually is."""
         if isinstance(obj, type | FunctionType):
             module = sys.modules.get(obj.__module__ or "")
             if module is not None and module.__name__ != "__main__" and not _importable(module):

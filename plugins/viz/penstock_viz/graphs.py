@@ -62,8 +62,12 @@ class Graph:
         raise errors.UnknownTypeError(f'No plugin draws a graph as "{format}".{hint} penstock-viz draws {known}.')
 
     def save(self, path: str | Path, format: str | None = None) -> Path:  # noqa: A002 - as above
-        """Write the picture to *path* in *format*, by default the one that the ending names; return the path."""
+        """Write the picture to *path* in *format*, by default the one that the ending names; return the path.
+
+        A path without an ending gets that of the format.
+        """
         path = Path(path)
+        path = path if format is None or path.suffix else path.with_suffix(f".{format}")
         ending = path.suffix.removeprefix(".").lower()
         path.write_bytes(self.render(format or _ENDINGS.get(ending, ending)))
         return path

@@ -1,0 +1,149 @@
+"""A Dask client behind the interface of `concurrent.futures`."""
+
+import contextlib
+import itertools
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent import futures
+from queue import SimpleQueue
+from typing import Any, Final
+
+import distributed
+
+from penstock import errors
+from penstock_executors import pickling, remote
+
+_RESOURCE: Final = "dask-resource:"
+"""What a task's tag begins with that asks for a resource of a worker: `dask-resource:GPU=1`."""
+
+
+def resources(tags: Sequence[str] | frozenset[str]) -> dict[str, float]:
+    """Return the resources of a worker that a task's tags ask for; raises ExecutorError for one without a number."""
+    asked: dict[str, float] = {}
+    for tag in sorted(tags):
+        if tag.startswith(_RESOURCE):
+            name, _, amount = tag.removeprefix(_RESOURCE).partition("=")
+            try:
+                asked[name] = float(amount or 1)
+            except ValueError:
+                message = f"The tag {tag!r} asks for an amount that is no number; write {_RESOURCE}{name}=1"
+                raise errors.ExecutorError(message) from None
+    return asked
+
+
+class DaskPool(futures.Executor):
+    """Submits calls to a Dask cluster. What is large stays on the workers and moves between them.
+
+    A call whose worker is lost runs again, as often as the cluster allows.
+    """
+
+    def __init__(self, client: distributed.Client) -> None:
+        """Submit to *client*, which stays open when this pool is shut down."""
+        self._client = client
+        self._functions = pickling.Functions()
+        self._flying: dict[distributed.Future, tuple[futures.Future[Any], str]] = {}
+        self._told: dict[distributed.Future, distributed.Future] = {}
+        self._done: SimpleQueue[distributed.Future | None] = SimpleQueue()
+        self._numbers = itertools.count()
+        self._closed = False
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._collect, name="penstock-dask", daemon=True)
+        self._thread.start()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "futures.Future[Any]":
+        """Return the future of a call; one that cannot be pickled, or asks for what is no amount, fails its own future.
+
+        Raises ExecutorError if the pool is shut down.
+        """
+        future: futures.Future[Any] = futures.Future()
+        identify = getattr(fn, "identify", None)
+        try:
+            packed = remote.pack(self._functions, fn, args, kwargs)
+            asked = resources(identify(0)[2]) if identify is not None else {}
+        except errors.PenstockError as error:
+            future.set_exception(error)
+            return future
+        with self._lock:
+            if self._closed:
+                raise errors.ExecutorError(f"{packed.name} was submitted to an executor that is shut down")
+            key = f"{packed.name.strip('`')}-penstock-{id(self):x}-{next(self._numbers)}"
+            call = (packed.digest, packed.function, packed.arguments, *packed.held)
+            sent = self._client.submit(remote.run, *call, key=key, pure=False, resources=asked or None)
+            self._flying[sent] = future, packed.name
+        future.add_done_callback(lambda ended: sent.cancel() if ended.cancelled() else None)
+        sent.add_done_callback(self._done.put)
+        return future
+
+    def bring(self, holders: Sequence[Any]) -> None:
+        """Put values themselves in the place of their stand-ins, in lists and in the `result` of states."""
+        remote.bring(holders, self._client.gather)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT002 - inherited
+        """Take no more calls; with *cancel_futures* those that have no answer yet are cancelled."""
+        with self._lock:
+            self._closed = True
+            flying = dict(self._flying) if cancel_futures else {}
+        for future, _ in flying.values():
+            future.cancel()
+        if wait:
+            futures.wait([future for future, _ in dict(self._flying).values()])
+            self._done.put(None)
+            self._thread.join()
+
+    def _collect(self) -> None:
+        """Take up what has ended, all that is there at once."""
+        while (first := self._done.get()) is not None:
+            ended = [first]
+            while not self._done.empty() and (more := self._done.get()) is not None:
+                ended.append(more)
+            answers = [one for one in ended if one.status == "finished" and one.type is not remote.Kept]
+            got = self._gathered(answers)
+            for one in ended:
+                if one in got:
+                    self._conclude(one, got[one])
+                elif one.status == "finished":  # what it holds stays; only what it says of that comes here
+                    told = self._client.submit(_answer, one, pure=False)
+                    self._told[told] = one
+                    told.add_done_callback(self._done.put)
+                else:
+                    self._fail(one)
+
+    def _gathered(self, ended: list[distributed.Future]) -> Mapping[distributed.Future, bytes]:
+        try:
+            return dict(zip(ended, self._client.gather(ended), strict=True)) if ended else {}
+        except Exception:  # noqa: BLE001 - one of them was lost meanwhile, or the cluster is gone
+            got = {}
+            for one in ended:
+                with contextlib.suppress(Exception):  # told below, where its status is looked at
+                    got[one] = one.result()
+            return got
+
+    def _conclude(self, ended: distributed.Future, answer: bytes) -> None:
+        held = self._told.pop(ended, ended)
+        future, name = self._flying.pop(held, (None, ""))
+        if future is not None and future.set_running_or_notify_cancel():
+            remote.conclude(future, name, answer, held, _fetch)
+
+    def _fail(self, ended: distributed.Future) -> None:
+        held = self._told.pop(ended, ended)
+        future, name = self._flying.pop(held, (None, ""))
+        if future is None or not future.set_running_or_notify_cancel():
+            return
+        error = ended.exception() if ended.status == "error" else None
+        if isinstance(error, distributed.KilledWorker):
+            why = "was given up, since each worker that ran it was lost: killed, out of memory or crashed"
+        elif isinstance(error, ModuleNotFoundError):
+            why = f"cannot run on a worker, which lacks a module: {error}. Install there what is installed here"
+        elif error is not None:
+            why = f"could not be run on the cluster: {type(error).__name__}: {error}"
+        else:
+            why = f"is {ended.status}, because the cluster or the connection to it was closed"
+        remote.fail(future, name, why, error)
+
+
+def _answer(kept: remote.Kept) -> bytes:
+    return kept.answer
+
+
+def _fetch(held: distributed.Future, index: int) -> Any:
+    return held.result().values[index]
