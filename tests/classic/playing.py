@@ -40,6 +40,7 @@ def play(python: Path, home: Path, executor: str = "in-process", address: str = 
         "PREFECT__LOGGING__LEVEL": "CRITICAL",
         "PREFECT__FLOWS__CHECKPOINTING": "true",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "RAY_AUTH_MODE": "disabled",  # whose token lies in another home
         **({"PENSTOCK_EXECUTOR__ADDRESS": address} if address else {}),
     }
     done = subprocess.run(

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import distributed
 import pytest
-from playing import HERE, different, names, play
+import ray
+from playing import HERE, different, play
 
 APART: Final[dict[str, str]] = {
     "collections_operators.attributes": "looks at an object of a class that only the driver's process has",
@@ -36,9 +37,26 @@ def test_every_flow_ends_on_dask_as_in_process(in_process: dict[str, Any], tmp_p
     assert otherwise(in_process, elsewhere).keys() == APART.keys()
 
 
+@pytest.mark.parametrize("prefix", ["mapping.", "retries"])
+def test_flows_end_on_ray_as_in_process(
+    prefix: str, in_process: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # some of them: to connect to Ray takes a second for each
+    home = tmp_path / "ray"
+    for name, value in {"PYTHONPATH": str(HERE), "PENSTOCK_HOME": str(home), "RAY_AUTH_MODE": "disabled"}.items():
+        monkeypatch.setenv(name, value)  # which workers inherit
+    begun = ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
+    try:
+        elsewhere = play(Path(sys.executable), home, "ray", begun.address_info["gcs_address"], prefix)
+    finally:
+        ray.shutdown()
+    here = {name: outcome for name, outcome in in_process.items() if name.startswith(prefix)}
+    assert elsewhere.keys() == here.keys()
+    assert otherwise(here, elsewhere) == {}
+
+
 def otherwise(here: dict[str, Any], elsewhere: dict[str, Any]) -> dict[str, Any]:
     """Return what differs, by scenario."""
-    places = {name: [*different(ended(here[name]), ended(elsewhere[name]))] for name in names()}
+    places = {name: [*different(ended(here[name]), ended(elsewhere[name]))] for name in here}
     return {name: found for name, found in places.items() if found}
 
 

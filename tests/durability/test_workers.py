@@ -16,7 +16,7 @@ def judged(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("executor", ["processes", "dask"])
+@pytest.mark.parametrize("executor", ["processes", "dask", "ray"])
 def test_a_map_whose_worker_is_killed_ends_right(executor: str) -> None:
     done = judged("--executor", executor, "--rounds", "3")
     assert (done.returncode, done.stderr) == (0, ""), done.stdout

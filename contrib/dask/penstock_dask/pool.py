@@ -6,29 +6,12 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from queue import SimpleQueue
-from typing import Any, Final
+from typing import Any
 
 import distributed
 
 from penstock import errors
 from penstock_executors import pickling, remote
-
-_RESOURCE: Final = "dask-resource:"
-"""What a task's tag begins with that asks for a resource of a worker: `dask-resource:GPU=1`."""
-
-
-def resources(tags: Sequence[str] | frozenset[str]) -> dict[str, float]:
-    """Return the resources of a worker that a task's tags ask for; raises ExecutorError for one without a number."""
-    asked: dict[str, float] = {}
-    for tag in sorted(tags):
-        if tag.startswith(_RESOURCE):
-            name, _, amount = tag.removeprefix(_RESOURCE).partition("=")
-            try:
-                asked[name] = float(amount or 1)
-            except ValueError:
-                message = f"The tag {tag!r} asks for an amount that is no number; write {_RESOURCE}{name}=1"
-                raise errors.ExecutorError(message) from None
-    return asked
 
 
 class DaskPool(futures.Executor):
@@ -56,10 +39,9 @@ class DaskPool(futures.Executor):
         Raises ExecutorError if the pool is shut down.
         """
         future: futures.Future[Any] = futures.Future()
-        identify = getattr(fn, "identify", None)
         try:
             packed = remote.pack(self._functions, fn, args, kwargs)
-            asked = resources(identify(0)[2]) if identify is not None else {}
+            asked = remote.resources(fn, "dask-resource")
         except errors.PenstockError as error:
             future.set_exception(error)
             return future

@@ -58,6 +58,8 @@ class ExecutorContract:
 
     workers: ClassVar[int] = 2
     """How many calls run at once; two or more."""
+    prints: ClassVar[bool] = True
+    """Whether what a call prints is there when its process ends."""
 
     @pytest.fixture
     def executor(self) -> Executor:
@@ -190,7 +192,10 @@ class ExecutorContract:
         script.write_text(_SCRIPT.format(spec=executor.spec().model_dump()), encoding="utf-8")
         done = subprocess.run([sys.executable, script], check=False, capture_output=True, text=True)
         assert done.stderr == ""
-        assert done.stdout.splitlines() == ["[1, 2, 3]", "14", "printed by a worker", "None"]
+        printed = [line.endswith("printed by a worker") for line in done.stdout.splitlines()]
+        assert printed.count(True) == 1 or not self.prints
+        said = [line for line, by_worker in zip(done.stdout.splitlines(), printed, strict=True) if not by_worker]
+        assert said == ["[1, 2, 3]", "14", "None"]
 
 
 class RemoteExecutorContract(ExecutorContract):

@@ -115,6 +115,25 @@ def _placed(position: int, index: int) -> Any:
     return _local.find(position, index)
 
 
+def resources(fn: Callable[..., Any], prefix: str) -> dict[str, float]:
+    """Return what of a worker the tags of a task ask for, as in `dask-resource:GPU=1`, where the prefix stands first.
+
+    *fn* is what the engine submits, whose `identify(0)` gives the task's name, slug and tags. Raises ExecutorError for
+    an amount that is no number.
+    """
+    identify = getattr(fn, "identify", None)
+    asked: dict[str, float] = {}
+    for tag in sorted(identify(0)[2]) if identify is not None else ():
+        if tag.startswith(f"{prefix}:"):
+            name, _, amount = tag.removeprefix(f"{prefix}:").partition("=")
+            try:
+                asked[name] = float(amount or 1)
+            except ValueError:
+                message = f"The tag {tag!r} asks for an amount that is no number; write {prefix}:{name}=1"
+                raise errors.ExecutorError(message) from None
+    return asked
+
+
 # on a worker
 
 _functions: Final[OrderedDict[bytes, Callable[..., Any]]] = OrderedDict()

@@ -1,0 +1,92 @@
+"""The executor of this plugin: a Ray cluster, one on this machine for the run or one that is there."""
+
+import os
+import sys
+from collections.abc import Iterator
+from concurrent import futures
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from penstock import errors
+from penstock.executors import Executor
+
+
+class RayExecutor(Executor):
+    """Run tasks on Ray: on this machine, started for the run, or on a cluster that is there."""
+
+    type: ClassVar[str] = "ray"
+    positional: ClassVar[tuple[str, ...]] = ("address",)
+    remote: ClassVar[bool] = True
+
+    address: str | None = Field(
+        default=None, description="a cluster that is there, `auto` for the one of this machine [one for the run]"
+    )
+    num_cpus: int | None = Field(default=None, ge=1, description="calls at once on one for the run [processors]")
+    init_kwargs: dict[str, Any] = Field(default={}, description="what `ray.init` is given besides")
+
+    if TYPE_CHECKING:  # pydantic's own signature knows no positional arguments
+
+        def __init__(self, address: str | None = None, **options: Any) -> None: ...
+
+    @contextmanager
+    def open(self) -> Iterator[futures.Executor]:
+        """Yield the pool; leaving cancels what has not ended, and ends what was started for the run.
+
+        Where the process is connected to Ray already, that is used and left as it is. Raises ExecutorError if no
+        cluster answers, or its workers have another version of penstock.
+        """
+        import ray
+
+        from penstock_ray.pool import RayPool
+
+        mine = not ray.is_initialized()
+        if mine:
+            self._connect()
+        try:
+            if self.address is not None:
+                self._check_versions()
+            pool = RayPool(sys.path if self.address is None else None)
+            try:
+                yield pool
+            finally:
+                pool.shutdown(cancel_futures=True)
+        finally:
+            if mine:
+                ray.shutdown()
+
+    def _connect(self) -> None:
+        import ray
+
+        given: dict[str, Any] = {"logging_level": "ERROR", "ignore_reinit_error": True}
+        if self.address is None:
+            given |= {"include_dashboard": False, "num_cpus": self.num_cpus}
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what it is to become, and warns of
+        try:
+            ray.init(self.address, **{**given, **self.init_kwargs})
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            where = f"No Ray cluster answers at {self.address}" if self.address else "Ray cannot be started here"
+            raise errors.ExecutorError(f"{where}: {str(error).strip().splitlines()[-1]}") from error
+
+    def _check_versions(self) -> None:
+        import ray
+
+        from penstock_ray.pool import versions
+
+        try:
+            there = ray.get(ray.remote(versions).remote())
+        except (ray.exceptions.RayError, ImportError) as error:
+            last = str(error).strip().splitlines()[-1]
+            message = f"The workers of the Ray cluster at {self.address} lack what is needed: {last}"
+            raise errors.ExecutorError(f"{message}. Install penstock-ray there, as it is here") from error
+        check_versions(versions(), there, str(self.address))
+
+
+def check_versions(here: dict[str, str], there: dict[str, str], address: str) -> None:
+    """Raise ExecutorError where workers have another version of something than this process."""
+    for name, version in here.items():
+        if there.get(name) != version:
+            differ = f"The workers of the Ray cluster at {address} have {name} {there.get(name)}"
+            message = f"{differ}, this process has {name} {version}; what one has pickled the other cannot read"
+            raise errors.ExecutorError(message)
