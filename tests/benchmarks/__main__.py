@@ -17,10 +17,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from penstock import hookimpl, hooks, task
+from penstock import hookimpl, hooks, settings, task
 from tests.benchmarks import references
+from tests.benchmarks.clusters import dask, ray
 from tests.benchmarks.flows import SHAPES, run, run_mapped
 from tests.benchmarks.measuring import Row, Timed, compare, compare_runs, row
 from tests.benchmarks.memory import memory
@@ -199,6 +201,8 @@ GROUPS: dict[str, Callable[[list[int], int], Iterator[Row]]] = {
     "processes": lambda sizes, repeats: processes(sizes[:2], repeats),
     "processes-mapped": lambda sizes, repeats: processes_mapped(sizes[1:], repeats),
     "efficiency": lambda _sizes, repeats: efficiency(repeats),
+    "dask": dask,
+    "ray": lambda _sizes, repeats: ray(repeats),
     "observer": lambda sizes, repeats: observed(sizes[1], repeats),
     "memory": lambda sizes, _repeats: memory(10 * sizes[-1]),
     "import": lambda _sizes, repeats: imports(repeats),
@@ -215,23 +219,28 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=list(GROUPS), help="these rows alone")
     chosen = parser.parse_args()
     sizes, repeats = ([1_000, 10_000], 3) if chosen.quick else ([1_000, 10_000, 100_000], 5)
-    os.environ["PENSTOCK_LOGGING__LEVEL"] = "WARNING"
+    os.environ["PENSTOCK_LOGGING__LEVEL"] = "WARNING"  # for workers too
     logging.getLogger("penstock").setLevel(logging.WARNING)
+    with settings.override():
+        return measure(chosen.only, sizes, repeats, chosen.json, check=chosen.check)
+
+
+def measure(groups: list[str], sizes: list[int], repeats: int, file: str | None, *, check: bool) -> int:
+    """Print the rows of *groups*, and write them to *file* too; return 1 if a bar was missed and that is to be told."""
     run(references.wide(10))
     print(f"{'what':<26} {'tasks':>8} {'µs/task':>10} {'ratio':>8}   {'of':<12} {'bar':<16} references, µs/task")
     rows: list[Row] = []
-    for name in chosen.only:
+    for name in groups:
         for one in GROUPS[name](sizes, repeats):
             show(one)
             rows.append(one)
     for one in growth(rows):
         show(one)
         rows.append(one)
-    if chosen.json:
-        with open(chosen.json, "w", encoding="utf-8") as file:  # noqa: PTH123 - a path from the command line
-            json.dump(rows, file, indent=1)
+    if file:
+        Path(file).write_text(json.dumps(rows, indent=1), encoding="utf-8")
     missed = any(one["bar"] is not None and one["ratio"] > one["bar"] for one in rows)
-    return int(chosen.check and missed)
+    return int(check and missed)
 
 
 if __name__ == "__main__":

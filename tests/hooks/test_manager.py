@@ -174,10 +174,10 @@ def test_the_kernel_is_a_plugin_like_any_other() -> None:
 
 def test_a_missing_plugin_is_named_with_what_to_install() -> None:
     with pytest.raises(ImportError) as caught:
-        from penstock.executors import RayExecutor  # type: ignore[attr-defined]  # noqa: F401 - importing it is what raises
+        from penstock.run_configs import DockerRun  # type: ignore[attr-defined]  # noqa: F401 - importing it is what raises
     assert str(caught.value) == (
-        "penstock.executors.RayExecutor comes with the plugin penstock-ray, which is not installed.\n"
-        "Try: pip install penstock-ray"
+        "penstock.run_configs.DockerRun comes with the plugin penstock-docker, which is not installed.\n"
+        "Try: pip install penstock-docker"
     )
 
 

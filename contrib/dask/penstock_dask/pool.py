@@ -6,12 +6,15 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Final
 
 import distributed
 
 from penstock import errors
 from penstock_executors import pickling, remote
+
+_AGAIN: Final = 0.05
+"""Seconds after which a call is looked at again whose answer was lost; Dask tells only once that it has ended."""
 
 
 class DaskPool(futures.Executor):
@@ -83,10 +86,16 @@ class DaskPool(futures.Executor):
             for one in ended:
                 if one in got:
                     self._conclude(one, got[one])
-                elif one.status == "finished":  # what it holds stays; only what it says of that comes here
+                elif one.status == "finished" and one.type is remote.Kept:  # only what it says comes here, it stays
                     told = self._client.submit(_answer, one, pure=False)
                     self._told[told] = one
                     told.add_done_callback(self._done.put)
+                elif one.status in {
+                    "finished",
+                    "lost",
+                    "pending",
+                }:  # lost with its worker since it ended, and made again
+                    threading.Timer(_AGAIN, self._done.put, [one]).start()
                 else:
                     self._fail(one)
 

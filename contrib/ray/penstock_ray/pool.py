@@ -38,7 +38,7 @@ class RayPool(futures.Executor):
         self._done: SimpleQueue[tuple[ray.ObjectRef, futures.Future[Any]] | None] = SimpleQueue()
         self._closed = False
         self._lock = threading.Lock()
-        self._run = ray.remote(_run)
+        self._runs: dict[tuple[Any, ...], Any] = {}
         self._thread = threading.Thread(target=self._collect, name="penstock-ray", daemon=True)
         self._thread.start()
 
@@ -50,7 +50,7 @@ class RayPool(futures.Executor):
         future: futures.Future[Any] = futures.Future()
         try:
             packed = remote.pack(self._functions, fn, args, kwargs)
-            asked = options(remote.resources(fn, "ray-resource"))
+            asked = remote.resources(fn, "ray-resource")
         except errors.PenstockError as error:
             future.set_exception(error)
             return future
@@ -58,7 +58,10 @@ class RayPool(futures.Executor):
         with self._lock:
             if self._closed:
                 raise errors.ExecutorError(f"{packed.name} was submitted to an executor that is shut down")
-            run = self._run.options(num_returns=2, max_retries=3, name=name, **asked)
+            run = self._runs.get((name, *asked.items()))
+            if run is None:  # to give options takes longer than to call
+                told = {"num_returns": 2, "max_retries": 3, "name": name, **options(asked)}
+                run = self._runs[name, *asked.items()] = ray.remote(_run).options(**told)
             answer, kept = run.remote(self._path, packed.digest, packed.function, packed.arguments, *packed.held)
             self._flying[answer] = future, packed.name, kept
         future.add_done_callback(lambda ended: ray.cancel(answer) if ended.cancelled() else None)
