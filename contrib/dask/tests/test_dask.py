@@ -1,9 +1,5 @@
 """What a Dask cluster does beyond what every executor holds to."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +7,13 @@ from typing import Any
 import distributed
 import pytest
 
-from penstock import Flow, errors, hookimpl, hooks, signals, task, unmapped
+from penstock import Flow, errors, signals, task, unmapped
 from penstock.executors import Executor
 from penstock.testing import calls
+from penstock.testing.executors import ReferencesContract
 from penstock_dask import DaskExecutor, LocalDaskExecutor
 from penstock_dask.executors import check_versions
-from penstock_executors.remote import SMALL, StandIn
+from penstock_executors.remote import SMALL
 
 LARGE = 4 * SMALL
 
@@ -38,41 +35,10 @@ def fill(size: int) -> bytes:
     return bytes(size)
 
 
-@task
-def measure(content: bytes) -> int:
-    return len(content)
-
-
-def test_large_values_come_here_only_at_the_end(executor: DaskExecutor) -> None:
-    seen: list[type[Any]] = []
-
-    class Watching:
-        @hookimpl
-        def penstock_task_run_state(self, run: Any, new: Any) -> None:
-            if new.is_successful() and run.task_name == "fill":
-                seen.append(type(new.result))
-
-    with Flow("large") as flow:
-        content = fill(LARGE)
-        size = measure(content)
-    with hooks.observing(Watching()):
-        state = flow.run(executor=executor)
-    assert [issubclass(kind, StandIn) for kind in seen] == [True]
-    assert state.result[size].result == LARGE
-    assert type(state.result[content].result) is bytes
-    assert state.result[content].result == bytes(LARGE)
-
-
-def test_large_values_of_children_go_from_worker_to_worker(executor: DaskExecutor) -> None:
-    with Flow("children") as flow:
-        contents = fill.map([LARGE, 1, 2 * LARGE])
-        sizes = measure.map(contents)
-        first = measure(contents[0])
-    state = flow.run(executor=executor)
-    assert state.result[sizes].result == [LARGE, 1, 2 * LARGE]
-    assert state.result[first].result == LARGE
-    assert [type(one) for one in state.result[contents].result] == [bytes] * 3
-    assert [len(child.result) for child in state.result[contents].map_states] == [LARGE, 1, 2 * LARGE]
+class TestReferences(ReferencesContract):
+    @pytest.fixture
+    def executor(self, cluster: distributed.LocalCluster) -> Executor:
+        return DaskExecutor(cluster.scheduler_address)
 
 
 def test_whoever_looks_into_a_large_value_gets_it(executor: DaskExecutor) -> None:
@@ -102,41 +68,6 @@ def test_whoever_looks_into_a_large_value_gets_it(executor: DaskExecutor) -> Non
     assert state.result[lengths].result == [LARGE, 1]
     assert state.result[checked].result == 2
     assert state.result[awaited].result == 2
-
-
-_MEMORY = """
-import json, resource, sys
-from penstock import Flow, task
-
-@task
-def fill(size):
-    return bytes(size)
-
-@task
-def measure(content):
-    return len(content)
-
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-def run(size):
-    with Flow("large") as flow:
-        measured = measure(fill(size))
-    state = flow.run(executor={"type": "dask", "address": sys.argv[1]}, keep_values=False)
-    assert state.result[measured].result == size
-
-run(1)
-before = peak()
-run(int(sys.argv[2]))
-print(json.dumps(peak() - before))
-"""
-
-
-def test_a_value_of_500_mb_between_two_tasks_takes_no_memory_here(cluster: distributed.LocalCluster) -> None:
-    command = [sys.executable, "-c", _MEMORY, cluster.scheduler_address, str(500 * 2**20)]
-    environ = {**os.environ, "PENSTOCK_LOGGING__LEVEL": "CRITICAL"}
-    done = subprocess.run(command, env=environ, check=True, capture_output=True, text=True)
-    assert json.loads(done.stdout) < 50
 
 
 def test_a_tag_asks_for_a_resource_of_a_worker(executor: DaskExecutor) -> None:

@@ -112,6 +112,16 @@ def wait_for(seconds: float) -> float:
     return seconds
 
 
+def filled(size: int) -> bytes:
+    """Return so many bytes."""
+    return bytes(size)
+
+
+def size(content: bytes) -> int:
+    """Return how many bytes there are."""
+    return len(content)
+
+
 async def double_later(value: Any) -> Any:
     """Return *value* added to itself, after others had their turn."""
     await asyncio.sleep(0)

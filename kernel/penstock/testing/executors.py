@@ -16,8 +16,10 @@ from typing import ClassVar, Final
 
 import pytest
 
-from penstock import Flow, clock, errors, task, unmapped
+from penstock import Flow, clock, errors, hookimpl, hooks, task, unmapped
+from penstock.engine.runs import TaskRun
 from penstock.executors import Executor
+from penstock.states import State
 from penstock.testing import calls
 from penstock.testing.clocks import VirtualClock
 
@@ -50,6 +52,34 @@ with Executor.restore({spec}).open() as pool:
     waiting = [pool.submit(calls.tell_process_and_wait, ready, {gate!r}) for ready in {ready!r}]
     for future in waiting:
         future.result()
+"""
+
+
+_MEMORY_SCRIPT: Final = """
+import json, resource, sys
+from penstock import Flow, task
+
+@task
+def fill(size):
+    return bytes(size)
+
+@task
+def measure(content):
+    return len(content)
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+def run(size):
+    with Flow("large") as flow:
+        measured = measure(fill(size))
+    state = flow.run(executor=json.loads(sys.argv[1]), keep_values=False)
+    assert state.result[measured].result == size
+
+run(1)
+before = peak()
+run(int(sys.argv[2]))
+print(peak() - before)
 """
 
 
@@ -283,6 +313,49 @@ class RemoteExecutorContract(ExecutorContract):
             found = pool.submit(calls.surroundings).result(_SECONDS)
         assert found["path"][-len(sys.path) :] == sys.path
         assert (found["folder"], found["variable"]) == (str(tmp_path), "set")
+
+
+class ReferencesContract:
+    """What an executor holds to besides whose large values stay where they were made.
+
+    Subclass it as `Test...`, and give the fixture `executor`, which joins a cluster that is there, from any process.
+    """
+
+    large: ClassVar[int] = 500 << 20
+    """How many bytes go from one task to another."""
+
+    @pytest.fixture
+    def executor(self) -> Executor:
+        """Return the executor under test."""
+        raise NotImplementedError
+
+    def test_large_values_come_here_only_at_the_end(self, executor: Executor) -> None:
+        told: list[type] = []
+
+        class Watching:
+            @hookimpl
+            def penstock_task_run_state(self, run: TaskRun, new: State) -> None:
+                if new.is_successful() and run.task_name == "fill" and not new.is_mapped():
+                    told.append(type(new.result))
+
+        sizes = [1 << 20, 1, 1 << 21]
+        with Flow("large") as flow:
+            fill = task(name="fill")(calls.filled)
+            content, contents = fill(1 << 20), fill.map(sizes)
+            size, measured = task(calls.size)(content), task(calls.size).map(contents)
+        with hooks.observing(Watching()):
+            state = flow.run(executor=executor)
+        assert sorted(kind is bytes for kind in told) == [False, False, False, True]
+        assert (state.result[size].result, state.result[measured].result) == (1 << 20, sizes)
+        assert type(state.result[content].result) is bytes
+        assert [type(one) for one in state.result[contents].result] == [bytes] * 3
+        assert [len(child.result) for child in state.result[contents].map_states] == sizes
+
+    def test_a_large_value_between_two_tasks_takes_no_memory_here(self, executor: Executor) -> None:
+        command = [sys.executable, "-c", _MEMORY_SCRIPT, executor.spec().model_dump_json(), str(self.large)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert int(done.stdout.splitlines()[-1]) < 50 << 10  # KiB
 
 
 def _pipe(path: Path) -> str:

@@ -151,17 +151,14 @@ def run(digest: bytes, function: bytes, arguments: bytes, *held: Kept) -> bytes 
             known = _functions[digest] = worker.loaded_function(function)
             if len(_functions) > worker.FUNCTIONS_KEPT:
                 _functions.popitem(last=False)
+    kept: list[Any] = []
     with _placing(lambda position, index: held[position].values[index]):
-        args, kwargs = None, None
-
-        def load() -> tuple[tuple[Any, ...], dict[str, Any]]:
-            nonlocal args, kwargs
-            args, kwargs = pickle.loads(arguments)  # noqa: S301 - from the driver, over the cluster's own connections
-            return args, kwargs
-
-        kept: list[Any] = []
-        answer = bytes(worker.answered(known, load, lambda prefix, value: worker.dumps(prefix, _parted(value, kept))))
-    return Kept(answer, kept) if kept else answer
+        answer = worker.answered(
+            known,
+            lambda: pickle.loads(arguments),  # noqa: S301 - from the driver, over the cluster's own connections
+            lambda prefix, value: worker.dumps(prefix, _parted(value, kept)),
+        )
+    return Kept(bytes(answer), kept) if kept else bytes(answer)
 
 
 @dataclass(frozen=True, slots=True)
