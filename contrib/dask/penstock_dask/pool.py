@@ -76,28 +76,27 @@ class DaskPool(futures.Executor):
             self._thread.join()
 
     def _collect(self) -> None:
-        """Take up what has ended, all that is there at once."""
-        while (first := self._done.get()) is not None:
-            ended = [first]
-            while not self._done.empty() and (more := self._done.get()) is not None:
-                ended.append(more)
-            answers = [one for one in ended if one.status == "finished" and one.type is not remote.Kept]
-            got = self._gathered(answers)
-            for one in ended:
-                if one in got:
-                    self._conclude(one, got[one])
-                elif one.status == "finished" and one.type is remote.Kept:  # only what it says comes here, it stays
-                    told = self._client.submit(_answer, one, pure=False)
-                    self._told[told] = one
-                    told.add_done_callback(self._done.put)
-                elif one.status in {
-                    "finished",
-                    "lost",
-                    "pending",
-                }:  # lost with its worker since it ended, and made again
-                    threading.Timer(_AGAIN, self._done.put, [one]).start()
-                else:
-                    self._fail(one)
+        """Take up what has ended, all that is there at once, until the end is told."""
+        ended: list[distributed.Future] = []
+        while (one := self._done.get()) is not None:
+            ended.append(one)
+            if self._done.empty():
+                self._take_up(ended)
+                ended = []
+
+    def _take_up(self, ended: list[distributed.Future]) -> None:
+        got = self._gathered([one for one in ended if one.status == "finished" and one.type is not remote.Kept])
+        for one in ended:
+            if one in got:
+                self._conclude(one, got[one])
+            elif one.status == "finished" and one.type is remote.Kept:  # only what it says comes here, it stays
+                told = self._client.submit(_answer, one, pure=False)
+                self._told[told] = one
+                told.add_done_callback(self._done.put)
+            elif one.status in {"finished", "lost", "pending"}:  # lost with its worker since, and made again
+                threading.Timer(_AGAIN, self._done.put, [one]).start()
+            else:
+                self._fail(one)
 
     def _gathered(self, ended: list[distributed.Future]) -> Mapping[distributed.Future, bytes]:
         try:

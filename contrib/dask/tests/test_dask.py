@@ -1,8 +1,10 @@
 """What a Dask cluster does beyond what every executor holds to."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import distributed
 import pytest
@@ -13,6 +15,7 @@ from penstock.testing import calls
 from penstock.testing.executors import ReferencesContract
 from penstock_dask import DaskExecutor, LocalDaskExecutor
 from penstock_dask.executors import check_versions
+from penstock_dask.pool import DaskPool
 from penstock_executors.remote import SMALL
 
 LARGE = 4 * SMALL
@@ -68,6 +71,29 @@ def test_whoever_looks_into_a_large_value_gets_it(executor: DaskExecutor) -> Non
     assert state.result[lengths].result == [LARGE, 1]
     assert state.result[checked].result == 2
     assert state.result[awaited].result == 2
+
+
+def test_the_end_is_heard_behind_an_answer_that_is_told_again(cluster: distributed.LocalCluster) -> None:
+    gathering, told = threading.Event(), threading.Event()
+    with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
+        gather = client.gather
+
+        def slowly(ended: Any) -> Any:
+            gathering.set()
+            told.wait(10)
+            return gather(ended)
+
+        with patch.object(client, "gather", slowly):
+            pool = DaskPool(client)
+            doubled = pool.submit(calls.double, 4)
+            (sent,) = pool._flying
+            assert gathering.wait(10)
+            pool._done.put(sent)  # as after a worker was lost
+            pool._done.put(None)
+            told.set()
+            pool._thread.join(10)
+            assert not pool._thread.is_alive()
+            assert doubled.result(0) == 8
 
 
 def test_a_tag_asks_for_a_resource_of_a_worker(executor: DaskExecutor) -> None:
