@@ -94,19 +94,17 @@ def test_what_was_asked_for_is_hidden_in_logs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     value = 'two\n"lines"'
-    monkeypatch.setenv("TOKEN", value)
-    monkeypatch.setattr(logging.getLogger(), "handlers", [])
-    monkeypatch.setenv("PENSTOCK_LOGGING__FORMAT", "json")
-    logs.configure(force=True)
-    try:
+    with monkeypatch.context() as changed:  # what the whole test stands on is not undone with it
+        changed.setenv("TOKEN", value)
+        changed.setattr(logging.getLogger(), "handlers", [])
+        changed.setenv("PENSTOCK_LOGGING__FORMAT", "json")
+        logs.configure(force=True)
         Secret("TOKEN").get()
         logger = logs.get_logger()
         logger.warning("the token is %s", value, url=f"https://x:{value}@host", nested={"list": [value]})
         logger.error("failed", exc_info=ValueError(value))
         logging.getLogger("penstock.other").warning("plainly %s", value)
-    finally:
-        monkeypatch.undo()
-        logs.configure(force=True)
+    logs.configure(force=True)
     shown = capsys.readouterr().err
     assert shown.count("***") >= 4
     assert "two" not in shown
