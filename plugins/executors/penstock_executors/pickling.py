@@ -6,7 +6,7 @@ import pickle
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -16,6 +16,7 @@ from typing import Any
 import cloudpickle
 
 from penstock import errors
+from penstock_executors import blame
 from penstock_executors.worker import DIGEST_BYTES, FUNCTIONS_KEPT
 
 
@@ -61,31 +62,40 @@ def dumps(prefix: bytes, value: object) -> memoryview:
 
 
 def refused(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], cause: Exception
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    cause: Exception,
+    dump: Callable[[Any], object] | None = None,
 ) -> errors.SerializationError:
-    """Return the error of a call that cannot be pickled because of *cause*."""
-    error = errors.SerializationError(refusal(name_of(function), function, args, kwargs))
+    """Return the error of a call that cannot be pickled because of *cause*, which names what in it is to blame.
+
+    *dump* pickles a value, if that is not done as for a worker process.
+    """
+    why = blame.told(_parts(function, args, kwargs), dump or (lambda value: dumps(b"", value)))
+    error = errors.SerializationError(f"{name_of(function)} cannot be sent to a worker: {why or cause}")
     error.__cause__ = cause
     return error
+
+
+def _parts(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[blame.Part]:
+    """Yield the parts of a call, by the names that the user knows: those of inputs, if it is one of the engine's.
+
+    The `identify` of those tells a task's name, slug and tags, and `inputs` what one of the calls in the first argument
+    gives it.
+    """
+    engines: Any = function if hasattr(function, "identify") else None
+    yield blame.Part(function, "", "the task" if engines else "the function")
+    for call in args[0] if engines else ():
+        yield from (blame.Part(value, name, "its input") for name, value in engines.inputs(call).items())
+    yield from (blame.Part(value, "", f"its argument {number}") for number, value in enumerate(args, start=1))
+    yield from (blame.Part(value, "", f"its argument {name!r}") for name, value in kwargs.items())
 
 
 def name_of(function: Callable[..., Any]) -> str:
     """Return what the user calls a function, in messages."""
     name = getattr(function, "__qualname__", None) or getattr(function, "__name__", None)
     return f"`{name}`" if name else f"a call of {type(function).__qualname__}"
-
-
-def refusal(name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-    """Return why the call of *name* cannot be pickled, naming the part that is to blame."""
-    parts = {"the function itself": function}
-    parts |= {f"its argument {position}": value for position, value in enumerate(args, start=1)}
-    parts |= {f"its argument {key!r}": value for key, value in kwargs.items()}
-    for part, value in parts.items():
-        try:
-            dumps(b"", value)
-        except Exception as error:  # noqa: BLE001 - the user's classes, being pickled
-            return f"{name} cannot be sent to a worker process: {part}, of type {type(value).__qualname__}: {error}"
-    return f"{name} cannot be sent to a worker process"
 
 
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle ships no types

@@ -77,7 +77,7 @@ def pack(functions: pickling.Functions, fn: Callable[..., Any], args: tuple[Any,
         frame, held = io.BytesIO(), list[Any]()
         _Pickler(frame, held).dump((args, kwargs))
     except Exception as error:
-        raise pickling.refused(fn, args, kwargs, error) from error
+        raise pickling.refused(fn, args, kwargs, error, lambda value: _Pickler(io.BytesIO(), []).dump(value)) from error
     return Packed(pickling.name_of(fn), function.digest, function.pickled, frame.getvalue(), held)
 
 

@@ -152,7 +152,9 @@ def answered(
     try:
         return (pickled or dumps)(VALUE, value)
     except Exception as error:  # noqa: BLE001 - the user's classes, being pickled
-        return UNPICKLABLE + f"its result, of type {_name(value)}, cannot be pickled: {error}".encode()
+        return UNPICKLABLE + f"its result cannot be pickled: {_blamed(_results(value)) or error}".encode(
+            errors="replace"
+        )
 
 
 def _raised(error: BaseException) -> "bytes | memoryview":
@@ -162,9 +164,23 @@ def _raised(error: BaseException) -> "bytes | memoryview":
     try:
         return dumps(RAISED + len(described).to_bytes(LENGTH_BYTES) + described, error)
     except Exception as reason:  # noqa: BLE001 - the user's exception, being pickled
-        return UNPICKLABLE + f"the {_name(error)} it raised cannot be pickled: {reason}\n{text}".encode(
-            errors="replace"
-        )
+        told = f"the {_name(error)} it raised cannot be pickled: {_blamed([error]) or reason}\n{text}"
+        return UNPICKLABLE + told.encode(errors="replace")
+
+
+def _results(value: Any) -> list[Any]:
+    """Return what the user's function returned, in each round of one that the engine called."""
+    values, states = getattr(value, "values", None), getattr(value, "states", None)
+    if isinstance(values, list) and isinstance(states, dict):
+        return [*values, *(state.result for state in states.values()), value]
+    return [value]
+
+
+def _blamed(values: list[Any]) -> str | None:
+    """Return what in *values* cannot be pickled, with the path to it."""
+    from penstock_executors import blame
+
+    return blame.told((blame.Part(value, "", "it") for value in values), lambda value: dumps(b"", value))
 
 
 def dumps(prefix: bytes, value: object) -> memoryview:
