@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from penstock_dask import DaskExecutor
+from penstock_dask.pool import DaskPool
 from penstock_ray import RayExecutor
 from tests.benchmarks import references
 from tests.benchmarks.flows import run, run_mapped
@@ -24,7 +24,7 @@ def dask(sizes: list[int], repeats: int) -> Iterator[Row]:
     """Compare independent tasks with Dask's own submit and gather, and measure maps and the scheduler's memory."""
     import distributed
 
-    with cluster() as (address, scheduler), DaskExecutor(address).open() as own, distributed.Client(address) as client:
+    with cluster() as (address, scheduler), distributed.Client(address) as client, DaskPool(client) as own:
         size = 1_000
         shape = references.wide(size)
 

@@ -203,6 +203,17 @@ class BackendWorkContract(BackendCase):
         assert [one.message for one in tutorial.list_logs(run, after=1, limit=1)] == ["two"]
         assert tutorial.list_logs(run, after=4) == []
 
+    def test_texts_that_no_database_can_keep_or_that_are_long_arrive_all_the_same(
+        self, tutorial: Backend, claimed: Claim
+    ) -> None:
+        run, fence = claimed.run.id, claimed.fence
+        tutorial.report_logs(run, fence, [line(1, "nul \0, half a pair \ud83d."), line(2, "x" * 300_000)])
+        tutorial.report_states(run, fence, [report(states.Failed("nul \0"), "a" * 300)])
+        first, second = tutorial.list_logs(run)
+        assert first.message.startswith("nul \N{REPLACEMENT CHARACTER}, half a pair \N{REPLACEMENT CHARACTER}")
+        assert second.message == "x" * 300_000
+        assert [one.slug for one in tutorial.list_task_runs(run)] == ["a" * 300]
+
     def test_an_ended_run_still_takes_the_lines_it_logged_before(self, tutorial: Backend, claimed: Claim) -> None:
         run, fence = claimed.run.id, claimed.fence
         tutorial.report_states(run, fence, [report(states.Success())])

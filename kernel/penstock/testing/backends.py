@@ -58,10 +58,18 @@ class BackendContract(BackendWorkContract):
                 call()
 
     @pytest.mark.parametrize("name", ["", "x" * 256])
-    def test_a_name_that_is_empty_or_too_long_is_refused(self, backend: Backend, name: str) -> None:
-        with pytest.raises(errors.ConflictError, match="1 to 255"):
-            backend.create_project(name)
-        assert backend.list_projects() == []
+    def test_a_name_that_is_empty_or_too_long_is_refused(self, tutorial: Backend, name: str) -> None:
+        calls: list[Callable[[], object]] = [
+            lambda: tutorial.create_project(name),
+            lambda: tutorial.register_flow(FlowSpec(name="x" * 256), project="tutorial"),
+            lambda: tutorial.create_flow_run("tutorial", "hello", name=name),
+            lambda: tutorial.create_flow_run("tutorial", "hello", idempotency_key=name),
+            lambda: tutorial.claim(name),
+        ]
+        for call in calls:
+            with pytest.raises(errors.ConflictError, match="1 to 255"):
+                call()
+        assert [one.name for one in tutorial.list_projects()] == ["tutorial"]
 
     def test_hostile_names_and_texts_come_back_unchanged(self, backend: Backend) -> None:
         name = "'; DROP TABLE projects; -- \" <b> ../ %s grüße 流れ"

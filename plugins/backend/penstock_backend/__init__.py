@@ -1,4 +1,4 @@
-"""The metadata store in SQL: projects, flows, runs and their history, in a SQLite file."""
+"""The metadata store in SQL: projects, flows, runs and their history, in a SQLite file or in PostgreSQL."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -28,24 +28,28 @@ from penstock.backends.models import (
 from penstock_backend import flows, leases, projects, runs, schedules
 from penstock_backend import reports as incoming
 from penstock_backend.database import Database
+from penstock_backend.postgresql_server import PostgreSQLServer
+from penstock_backend.sqlite_file import SQLiteFile
 from penstock_backend.transitions import ENDED
 
 if TYPE_CHECKING:
     from penstock.spec import FlowSpec
 
 _WATCH_SECONDS: Final = 0.02
+_EXPECTED: Final = "expected sqlite:///PATH or postgresql://USER@HOST/NAME"
 
 
 class SQLBackend(Backend):
-    """Projects, flows, runs and their history in a SQLite file, which is made on first use.
+    """Projects, flows, runs and their history in a SQLite file, which is made on first use, or in PostgreSQL.
 
-    Safe for any number of threads and processes on one machine. A returned answer is on disk.
+    Safe for any number of threads and processes, with PostgreSQL on any number of machines. A returned answer is on
+    disk.
     """
 
     type: ClassVar[str] = "sql"
     positional: ClassVar[tuple[str, ...]] = ("url",)
 
-    url: str = Field(description="where the database is: sqlite:///PATH")
+    url: str = Field(description="where the database is: sqlite:///PATH or postgresql://HOST/NAME")
 
     _database: Database = PrivateAttr()
     _timetable: schedules.Timetable = PrivateAttr(default_factory=schedules.Timetable)
@@ -57,12 +61,12 @@ class SQLBackend(Backend):
 
     def model_post_init(self, _context: Any) -> None:
         """Name the database; nothing is opened yet."""
-        self._database = Database(_path(self.url))
+        self._database = database_at(self.url)
 
     @field_validator("url")
     @classmethod
     def _check_url(cls, url: str) -> str:
-        return f"sqlite:///{_path(url)}"
+        return _whole(url)
 
     # projects
 
@@ -176,6 +180,7 @@ class SQLBackend(Backend):
                 found = self.get_flow_run(run)
                 if found.state.type in ENDED:
                     return found
+                clock.sleep(_WATCH_SECONDS)
                 while not watch.changed():
                     if deadline is not None and clock.monotonic() >= deadline:
                         message = f'Run "{found.name}" is still {found.state.type} after {timeout} s'
@@ -214,7 +219,7 @@ class SQLBackend(Backend):
             return []
         with self._database.writing() as connection:
             leases.note(connection, agent, labels, _version())
-            found = leases.due(connection, labels, limit)
+            found = leases.due_locked(connection, labels, limit)
             return [leases.take(connection, run, agent, lease_seconds) for run in found]
 
     def heartbeat(self, run: str, fence: int, *, lease_seconds: float = 30.0) -> Heartbeat:
@@ -239,7 +244,7 @@ class SQLBackend(Backend):
             if not leases.lost(connection, now):
                 return 0
         with self._database.writing() as connection:
-            lost = leases.lost(connection, now)
+            lost = leases.lost_locked(connection, now)
             for run in lost:
                 leases.end(connection, run)
         return len(lost)
@@ -267,20 +272,29 @@ class SQLBackend(Backend):
         self._database.close()
 
 
-def _path(url: str) -> Path:
-    """Return the file that *url* names; raises SettingsError for another database, or none."""
+def database_at(url: str) -> Database:
+    """Return the database that *url* names, not opened yet."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return SQLiteFile(Path(parsed.database or ""))
+    return PostgreSQLServer(parsed)
+
+
+def _whole(url: str) -> str:
+    """Return *url* as other processes can use it; raises SettingsError for another database, or none."""
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        message = f"The database URL {url!r} cannot be read; expected sqlite:///PATH"
-        raise errors.SettingsError(message) from error
-    if parsed.drivername.partition("+")[0] != "sqlite":
-        message = f"penstock-backend keeps its data in SQLite; found a {parsed.drivername} URL, expected sqlite:///PATH"
-        raise errors.SettingsError(message)
+        raise errors.SettingsError(f"The database URL {url!r} cannot be read; {_EXPECTED}") from error
+    scheme = parsed.drivername.partition("+")[0]
+    if scheme in ("postgresql", "postgres"):
+        return parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+    if scheme != "sqlite":
+        raise errors.SettingsError(f"penstock-backend does not keep its data in {scheme}; {_EXPECTED}")
     if not parsed.database or parsed.database == ":memory:":
-        message = f"The database URL {url!r} names no file, and other processes must find it; expected sqlite:///PATH"
+        message = f"The database URL {url!r} names no file, and other processes must find it; {_EXPECTED}"
         raise errors.SettingsError(message)
-    return Path(parsed.database).expanduser().absolute()
+    return f"sqlite:///{Path(parsed.database).expanduser().absolute()}"
 
 
 @functools.cache

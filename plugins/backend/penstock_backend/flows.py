@@ -1,5 +1,6 @@
 """Flows and their versions: registering, finding, listing, archiving, pausing."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ from sqlalchemy import Connection, Select, delete, insert, select, update
 from penstock import clock, errors
 from penstock.backends.models import RegisteredFlow
 from penstock_backend import projects as project_rows
+from penstock_backend.database import insert_new
 from penstock_backend.tables import AnyRow, columns_of, flow_runs, flow_versions, flows, projects
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ def register(
 ) -> RegisteredFlow:
     """Keep *spec* as the next version of its flow, unless the newest version has the same key."""
     flow_id = _flow_id(connection, project, spec.name)
+    lock(connection, [flow_id])
     newest = connection.execute(_newest(flow_id)).first()
     if newest and not newest.archived and idempotency_key and newest.idempotency_key == idempotency_key:
         return record(newest)
@@ -78,6 +81,7 @@ def list_versions(connection: Connection, project: str | None, limit: int, *, ar
 def set_schedule_active(connection: Connection, project: str, name: str, *, active: bool) -> RegisteredFlow:
     """Pause or go on with the schedule of a flow."""
     flow_id = find(connection, project, name).flow_id
+    lock(connection, [flow_id])
     connection.execute(update(flows).where(flows.c.id == flow_id).values(schedule_active=active))
     if not active:
         drop_unstarted(connection, flow_id)
@@ -87,9 +91,16 @@ def set_schedule_active(connection: Connection, project: str, name: str, *, acti
 def archive(connection: Connection, project: str, name: str) -> RegisteredFlow:
     """Archive the newest version of a flow."""
     row = find(connection, project, name)
+    lock(connection, [row.flow_id])
     connection.execute(update(flow_versions).where(flow_versions.c.id == row.id).values(archived=True))
     drop_unstarted(connection, row.flow_id)
     return record(connection.execute(_newest(row.flow_id)).one())
+
+
+def lock(connection: Connection, flow_ids: Iterable[str]) -> None:
+    """Let nobody else change flows, or make runs by their schedules, before this transaction ends."""
+    query = select(flows.c.id).where(flows.c.id.in_(list(flow_ids))).order_by(flows.c.id)
+    connection.execute(query.with_for_update(key_share=True)).all()
 
 
 def scheduled(connection: Connection) -> list[AnyRow]:
@@ -116,12 +127,9 @@ def record(row: AnyRow) -> RegisteredFlow:
 def _flow_id(connection: Connection, project: str, name: str) -> str:
     project_rows.check_name("flow", name)
     project_id = project_rows.find(connection, project).id
-    found: str | None = connection.execute(_flow(project_id, name)).scalar()
-    if found is None:
-        found = str(uuid4())
-        row = {"id": found, "project_id": project_id, "name": name, "schedule_active": True}
-        connection.execute(insert(flows), row)
-    return found
+    row = {"id": str(uuid4()), "project_id": project_id, "name": name, "schedule_active": True}
+    insert_new(connection, flows, row)
+    return str(connection.execute(_flow(project_id, name)).scalar_one())
 
 
 def _flow(project_id: str, name: str) -> Select[Any]:

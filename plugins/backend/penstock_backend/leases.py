@@ -2,14 +2,16 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Final
 from uuid import uuid4
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Select, select, update
 
 from penstock import clock, errors, states
 from penstock.backends.models import Agent, Claim, Heartbeat
 from penstock_backend import runs
+from penstock_backend.database import insert_new
 from penstock_backend.projects import check_name
 from penstock_backend.tables import AnyRow, agents, columns_of, flow_runs, flow_versions
 from penstock_backend.transitions import DUE, ENDED, UNDER_WAY
@@ -18,6 +20,9 @@ SEEN_SECONDS: Final = 10
 """How exact `Agent.last_seen` is: an idle agent asks ten times a second and writes once in this time."""
 CANCEL_SECONDS: Final = 60
 """How long a run may be Cancelling before it is ended without its agent."""
+_CROWD: Final = 8
+"""How many agents, each taking as much as it may, find something at the same moment."""
+_PAGE: Final = 100
 
 
 def due(connection: Connection, labels: Collection[str], limit: int) -> list[str]:
@@ -28,18 +33,25 @@ def due(connection: Connection, labels: Collection[str], limit: int) -> list[str
         .where(flow_runs.c.state_type.in_(DUE), flow_runs.c.scheduled_time <= clock.now())
         .order_by(flow_runs.c.scheduled_time, flow_runs.c.created)
     )
-    found: list[str] = []
-    for row in connection.execute(query):
-        if len(found) == limit:
-            break
-        wants = set(row.labels)
-        if wants <= has and bool(wants) == bool(has):
-            found.append(row.id)
-    return found
+    with connection.execute(query.execution_options(yield_per=_PAGE)) as rows:
+        fitting = (row.id for row in rows if (wants := set(row.labels)) <= has and bool(wants) == bool(has))
+        return list(islice(fitting, limit))
+
+
+def due_locked(connection: Connection, labels: Collection[str], limit: int) -> list[str]:
+    """Return the ids of runs as `due` does, without those that others are taking now."""
+    ids = due(connection, labels, limit * _CROWD)
+    query = (
+        select(flow_runs.c.id)
+        .where(flow_runs.c.id.in_(ids), flow_runs.c.state_type.in_(DUE))
+        .order_by(flow_runs.c.scheduled_time, flow_runs.c.created)
+        .limit(limit)
+    )
+    return list(connection.execute(query.with_for_update(key_share=True, skip_locked=True)).scalars())
 
 
 def take(connection: Connection, run_id: str, agent: str, lease_seconds: float) -> Claim:
-    """Give the run to *agent*, under the next fence."""
+    """Give the run, which is locked, to *agent*, under the next fence."""
     row = runs.find(connection, run_id)
     expires = clock.now() + timedelta(seconds=lease_seconds)
     columns = {"agent": agent, "fence": row.fence + 1, "lease_expires": expires}
@@ -52,7 +64,7 @@ def take(connection: Connection, run_id: str, agent: str, lease_seconds: float) 
 
 def held(connection: Connection, run: str, fence: int) -> AnyRow:
     """Return the row of the run; raises LeaseLostError if *fence* is no longer its own."""
-    row = runs.find(connection, run)
+    row = runs.find_locked(connection, run)
     if row.fence != fence:
         message = (
             f'Run "{row.name}" is not held under fence {fence} any more: '
@@ -73,12 +85,20 @@ def renew(connection: Connection, run: str, fence: int, lease_seconds: float) ->
 
 def lost(connection: Connection, now: datetime) -> list[str]:
     """Return the ids of the runs whose lease expired, or that were to stop and did not."""
+    return [row.id for row in connection.execute(_lost(now))]
+
+
+def lost_locked(connection: Connection, now: datetime) -> list[str]:
+    """Return the ids of runs as `lost` does, without those that somebody else is changing now."""
+    return [row.id for row in connection.execute(_lost(now).with_for_update(key_share=True, skip_locked=True))]
+
+
+def _lost(now: datetime) -> Select[tuple[str]]:
     late = now - timedelta(seconds=CANCEL_SECONDS)
     stuck = (flow_runs.c.state_type == "Cancelling") & (flow_runs.c.state_timestamp < late)
-    query = select(flow_runs.c.id).where(
+    return select(flow_runs.c.id).where(
         flow_runs.c.state_type.in_(UNDER_WAY), (flow_runs.c.lease_expires < now) | stuck
     )
-    return list(connection.execute(query).scalars())
 
 
 def end(connection: Connection, run_id: str) -> None:
@@ -105,8 +125,8 @@ def note(connection: Connection, name: str, labels: Collection[str], version: st
     """Keep that the agent *name* was there now."""
     check_name("agent", name)
     columns = {"labels": sorted(set(labels)), "last_seen": clock.now(), "version": version}
-    if connection.execute(update(agents).where(agents.c.name == name).values(**columns)).rowcount == 0:
-        connection.execute(insert(agents), {"id": str(uuid4()), "name": name, **columns})
+    if not insert_new(connection, agents, {"id": str(uuid4()), "name": name, **columns}):
+        connection.execute(update(agents).where(agents.c.name == name).values(**columns))
 
 
 def list_agents(connection: Connection, limit: int) -> list[Agent]:

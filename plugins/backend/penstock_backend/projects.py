@@ -5,10 +5,11 @@ from itertools import islice
 from typing import Final
 from uuid import uuid4
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, select
 
 from penstock import clock, errors
 from penstock.backends.models import Project
+from penstock_backend.database import insert_new
 from penstock_backend.tables import NAME_LENGTH, AnyRow, columns_of, flow_versions, flows, projects
 
 _NAMES_SHOWN: Final = 10
@@ -17,9 +18,8 @@ _NAMES_SHOWN: Final = 10
 def create(connection: Connection, name: str, description: str) -> Project:
     """Return the project *name*, made now if there was none."""
     check_name("project", name)
-    if connection.execute(select(projects.c.id).where(projects.c.name == name)).first() is None:
-        row = {"id": str(uuid4()), "name": name, "description": description, "created": clock.now()}
-        connection.execute(insert(projects), row)
+    row = {"id": str(uuid4()), "name": name, "description": description, "created": clock.now()}
+    insert_new(connection, projects, row)
     return _record(connection.execute(_SELECT.where(projects.c.name == name).group_by(projects.c.id)).one())
 
 

@@ -15,6 +15,7 @@ from penstock.backends.models import FlowRun, Log, StateRecord, TaskRun
 from penstock.spec import FlowSpec
 from penstock_backend import flows as flow_rows
 from penstock_backend import projects as project_rows
+from penstock_backend.database import insert_new
 from penstock_backend.run_names import run_name
 from penstock_backend.tables import (
     NOT_MAPPED,
@@ -65,6 +66,8 @@ class Request:
             moment = self.scheduled_time.isoformat()
             message = f"The scheduled time {moment} has no time zone; say which, as in {moment}+00:00"
             raise errors.ScheduleError(message)
+        if self.name is not None:
+            project_rows.check_name("run", self.name)
         for name, value in self.parameters.items():
             _check_parameter(name, value)
         size = len(json.dumps(self.parameters))
@@ -86,12 +89,14 @@ def create(connection: Connection, flow: AnyRow, request: Request, idempotency_k
         message = f'Flow "{flow.name}" of project "{flow.project}" is archived; register it again to run it'
         raise errors.ConflictError(message)
     FlowSpec.model_validate(flow.spec).check_parameters(request.parameters)
-    key = {"idempotency_key": idempotency_key, "request_digest": digest}
-    return get(connection, insert_run(connection, flow, request, **key))
+    made = insert_run(connection, flow, request, idempotency_key=idempotency_key, request_digest=digest)
+    if made is None and idempotency_key is not None:  # somebody else has used it since
+        earlier = _by_key(connection, flow, idempotency_key, digest)
+    return get(connection, str(made)) if earlier is None else record(earlier)
 
 
-def insert_run(connection: Connection, flow: AnyRow, request: Request, **columns: Any) -> str:
-    """Insert a Scheduled run and its first state, and return its id."""
+def insert_run(connection: Connection, flow: AnyRow, request: Request, **columns: Any) -> str | None:
+    """Insert a Scheduled run and its first state, and return its id; None if one like it is there already."""
     now = clock.now()
     due = request.scheduled_time or now
     course = Course("The run")
@@ -112,7 +117,8 @@ def insert_run(connection: Connection, flow: AnyRow, request: Request, **columns
         **course.run_columns(),
         **columns,
     }
-    connection.execute(insert(flow_runs), row)
+    if not insert_new(connection, flow_runs, row):
+        return None
     add_states(connection, row["id"], course)
     return str(row["id"])
 
@@ -120,6 +126,13 @@ def insert_run(connection: Connection, flow: AnyRow, request: Request, **columns
 def get(connection: Connection, run: str) -> FlowRun:
     """Return a run by id or name; raises UnknownRunError."""
     return record(find(connection, run))
+
+
+def find_locked(connection: Connection, run: str) -> AnyRow:
+    """Return the row of a run as `find` does, which nobody else changes before this transaction ends."""
+    query = _SELECT.with_for_update(of=flow_runs, key_share=True)
+    row = connection.execute(query.where(flow_runs.c.id == run)).first()
+    return row or connection.execute(query.where(flow_runs.c.id == find(connection, run).id)).one()
 
 
 def find(connection: Connection, run: str) -> AnyRow:
@@ -180,7 +193,7 @@ def list_logs(connection: Connection, run: str, after: int, limit: int) -> list[
 
 def cancel(connection: Connection, run: str) -> FlowRun:
     """End a run at once if nobody holds it, else mark it Cancelling for whoever does."""
-    row = find(connection, run)
+    row = find_locked(connection, run)
     if row.state_type in ENDED or row.state_type == "Cancelling":
         return record(row)
     if row.state_type in UNDER_WAY:
@@ -193,7 +206,7 @@ def cancel(connection: Connection, run: str) -> FlowRun:
 
 def delete_run(connection: Connection, run: str) -> None:
     """Delete a run with all that belongs to it; raises ConflictError while an agent holds it."""
-    row = find(connection, run)
+    row = find_locked(connection, run)
     if row.state_type in UNDER_WAY:
         cancel_first = f"cancel it first: penstock runs cancel {row.name}"
         message = f'Run "{row.name}" is {row.state_type} on agent {row.agent}; {cancel_first}'

@@ -82,7 +82,6 @@ def missing(connection: Connection, coming: dict[str, list[Due]]) -> list[tuple[
 
 def make(connection: Connection, coming: dict[str, list[Due]]) -> int:
     """Create a run for all that has none, and return how many that were."""
-    wanted = missing(connection, coming)
-    for row, due in wanted:
-        runs.insert_run(connection, row, due.request, **due.columns)
-    return len(wanted)
+    flows.lock(connection, {row.flow_id for row, _ in missing(connection, coming)})
+    made = [runs.insert_run(connection, row, due.request, **due.columns) for row, due in missing(connection, coming)]
+    return len([one for one in made if one is not None])

@@ -51,6 +51,27 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Words(TypeDecorator[str]):
+    """Text, with a replacement character for what a database cannot keep in one: NUL, and halves of surrogate pairs."""
+
+    impl: Any = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Return the text as it can be kept."""
+        if value is None or (value.isascii() and "\0" not in value):
+            return value
+        kept = value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="surrogatepass")
+        return kept.decode(errors="replace")
+
+
+class Name(Words):
+    """Text of at most `NAME_LENGTH` characters."""
+
+    impl = String(NAME_LENGTH)
+    cache_ok = True
+
+
 def columns_of(row: AnyRow) -> dict[str, Any]:
     """Return the values of *row* by column."""
     return dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
@@ -64,7 +85,7 @@ def _id() -> Column[str]:
 
 
 def _name(name: str = "name", *, nullable: bool = False) -> Column[str]:
-    return Column(name, String(NAME_LENGTH), nullable=nullable)
+    return Column(name, Name, nullable=nullable)
 
 
 def _flow_run(*, primary_key: bool = False) -> Column[str]:
@@ -88,7 +109,7 @@ projects: Final = Table(
     metadata,
     _id(),
     _name(),
-    Column("description", Text, nullable=False),
+    Column("description", Words, nullable=False),
     Column("created", UTCDateTime, nullable=False),
     UniqueConstraint("name"),
 )
@@ -160,9 +181,9 @@ task_runs: Final = Table(
     _id(),
     _flow_run(),
     Column("position", Integer, nullable=False),
-    _name("slug"),
+    Column("slug", Words, nullable=False),
     Column("map_index", Integer, nullable=False),
-    _name(),
+    Column("name", Words, nullable=False),
     Column("start_time", UTCDateTime),
     Column("end_time", UTCDateTime),
     *_state(),
@@ -186,9 +207,9 @@ logs: Final = Table(
     Column("sequence", Integer, nullable=False),
     Column("timestamp", UTCDateTime, nullable=False),
     Column("level", String(32), nullable=False),
-    _name("logger"),
-    Column("message", Text, nullable=False),
-    _name("task", nullable=True),
+    Column("logger", Words, nullable=False),
+    Column("message", Words, nullable=False),
+    Column("task", Words),
     UniqueConstraint("flow_run_id", "attempt", "sequence"),
 )
 

@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, inspect, text
 from penstock import errors
 from penstock.spec import FlowSpec
 from penstock_backend import SQLBackend, migrations, tables
-from penstock_backend.database import Database
+from penstock_backend.sqlite_file import SQLiteFile
 
 
 def test_the_revision_that_is_worked_with_is_the_newest_one() -> None:
@@ -17,14 +17,14 @@ def test_the_revision_that_is_worked_with_is_the_newest_one() -> None:
 
 
 def test_a_migrated_database_has_exactly_the_tables_that_the_code_knows(tmp_path: Path) -> None:
-    database = Database(tmp_path / "penstock.db")
+    database = SQLiteFile(tmp_path / "penstock.db")
     with database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
     database.close()
 
 
 def test_every_migration_can_be_undone_and_done_again(tmp_path: Path) -> None:
-    database = Database(tmp_path / "penstock.db")
+    database = SQLiteFile(tmp_path / "penstock.db")
     configuration = migrations.config()
     with database.writing() as connection:
         configuration.attributes["connection"] = connection
@@ -41,7 +41,7 @@ def test_a_database_of_the_first_form_keeps_every_row(tmp_path: Path) -> None:
     store.register_flow(FlowSpec(name="hello"), project="tutorial")
     asked = store.create_flow_run("tutorial", "hello", parameters={})
     store.close()
-    database = Database(tmp_path / "penstock.db")
+    database = SQLiteFile(tmp_path / "penstock.db")
     with database.reading() as connection:
         states = connection.execute(text("SELECT * FROM flow_run_states")).all()
     database.close()
@@ -62,7 +62,7 @@ def test_a_database_of_the_first_form_keeps_every_row(tmp_path: Path) -> None:
 
 
 def test_a_database_of_a_newer_penstock_is_refused_naming_both_revisions_and_left_alone(tmp_path: Path) -> None:
-    database = Database(tmp_path / "penstock.db")
+    database = SQLiteFile(tmp_path / "penstock.db")
     with database.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     database.close()
@@ -77,7 +77,7 @@ def test_a_database_of_a_newer_penstock_is_refused_naming_both_revisions_and_lef
 
 def test_a_database_of_somebody_else_is_refused_naming_its_tables(tmp_path: Path) -> None:
     path = tmp_path / "other.db"
-    other = Database(path)
+    other = SQLiteFile(path)
     with other.writing() as connection:
         for table in inspect(connection).get_table_names():
             connection.execute(text(f"DROP TABLE {table}"))

@@ -9,7 +9,7 @@ from penstock import states
 from penstock.backends.models import StateReport
 from penstock.spec import FlowSpec, TaskSpec
 from penstock_backend import SQLBackend
-from penstock_backend.database import Database
+from penstock_backend.sqlite_file import SQLiteFile
 
 
 def test_loading_the_plugin_does_not_load_sqlalchemy() -> None:
@@ -41,7 +41,7 @@ def test_a_misspelt_name_of_the_package_is_an_attribute_error() -> None:
 def test_an_idle_agent_writes_nothing(tmp_path: Path) -> None:
     backend = SQLBackend(f"sqlite:///{tmp_path}/penstock.db")
     backend.claim("ann")
-    database = Database(tmp_path / "penstock.db")
+    database = SQLiteFile(tmp_path / "penstock.db")
     with database.watching() as watch:
         for _ in range(5):
             backend.claim("ann")

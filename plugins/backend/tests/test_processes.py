@@ -4,11 +4,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from penstock.spec import FlowSpec
 from penstock_backend import SQLBackend
+
+if TYPE_CHECKING:
+    from penstock_backend.testing import PostgreSQL
 
 _SECONDS = 120
 _CREATE = """
@@ -56,14 +60,19 @@ def _together(url: str, body: str, number: int) -> list[list[str]]:
     return [json.loads(output) for (output, _), _ in ended]
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/penstock.db"
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/penstock.db"
+    server: PostgreSQL = request.getfixturevalue("postgresql")
+    return server.make_database()
 
 
 def test_processes_may_make_the_database_at_the_same_time(url: str) -> None:
     _together(url, 'print(json.dumps([backend.create_project("tutorial").id]))', 4)
-    assert [one.name for one in SQLBackend(url).list_projects()] == ["tutorial"]
+    backend = SQLBackend(url)
+    assert [one.name for one in backend.list_projects()] == ["tutorial"]
+    backend.close()
 
 
 def test_processes_create_and_claim_at_once_and_nothing_is_locked_lost_or_taken_twice(url: str) -> None:

@@ -112,9 +112,9 @@ def _make_task_runs() -> None:
         sa.Column("id", _ID, primary_key=True),
         _of_flow_run(),
         sa.Column("position", sa.Integer, nullable=False),
-        sa.Column("slug", _NAME, nullable=False),
+        sa.Column("slug", sa.Text, nullable=False),
         sa.Column("map_index", sa.Integer, nullable=False),
-        sa.Column("name", _NAME, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
         sa.Column("start_time", _MOMENT),
         sa.Column("end_time", _MOMENT),
         *_state(),
@@ -136,9 +136,9 @@ def _make_logs_and_agents() -> None:
         sa.Column("sequence", sa.Integer, nullable=False),
         sa.Column("timestamp", _MOMENT, nullable=False),
         sa.Column("level", sa.String(32), nullable=False),
-        sa.Column("logger", _NAME, nullable=False),
+        sa.Column("logger", sa.Text, nullable=False),
         sa.Column("message", sa.Text, nullable=False),
-        sa.Column("task", _NAME),
+        sa.Column("task", sa.Text),
         sa.UniqueConstraint("flow_run_id", "attempt", "sequence"),
     )
     op.create_table(

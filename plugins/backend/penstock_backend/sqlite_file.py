@@ -1,0 +1,134 @@
+"""One SQLite file.
+
+A writing transaction takes the lock file beside the database, then `BEGIN IMMEDIATE`. SQLite alone lets
+writers starve and refuses one that began by reading; behind the lock file each has its turn and nobody is
+told "database is locked". Reading transactions take no lock: in WAL mode they see the last commit.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import filelock
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+
+from penstock import errors
+from penstock_backend import migrations
+from penstock_backend.database import Database
+
+_WAIT_SECONDS: Final = 30
+_POLL_SECONDS: Final = 0.005
+_IMMEDIATE: Final = "penstock_immediate"
+
+
+class SQLiteFile(Database):
+    """The database in the file at *path*, which is made with its folder if it is not there."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the file; nothing is opened yet."""
+        super().__init__(str(path))
+        self.path = path
+        self._writer = threading.Lock()
+        self._lock = filelock.FileLock(f"{path}.lock", thread_local=False)
+
+    def _open(self) -> Engine:
+        with self._reaching():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        engine = _engine(self.path)
+        try:
+            with self._exclusive(), _without_references(engine) as connection:
+                migrations.bring_up(connection, self.place)
+        except BaseException:
+            engine.dispose()
+            raise
+        return engine
+
+    def _read(self, engine: Engine) -> AbstractContextManager[Connection]:
+        return engine.begin()
+
+    @contextmanager
+    def _write(self, engine: Engine) -> Iterator[Connection]:
+        options = {_IMMEDIATE: True}
+        with self._exclusive(), engine.connect().execution_options(**options) as connection, connection.begin():
+            yield connection
+
+    def _watch(self, connection: Connection) -> "_Watch":
+        return _Watch(connection)
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        with self._writer:
+            with self._reaching():
+                held = self._lock.acquire(timeout=_WAIT_SECONDS, poll_interval=_POLL_SECONDS)
+            with held:
+                yield
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except filelock.Timeout as error:
+            held = f"another process has held {self._lock.lock_file} for {_WAIT_SECONDS} s"
+            message = f"The database {self.path} is busy: {held}"
+            raise errors.BackendUnreachableError(message) from error
+        except OSError as error:
+            expected = "Expected a file in a folder that can be written"
+            message = f"The database {self.path} cannot be opened: {error.strerror or error}. {expected}"
+            raise errors.BackendUnreachableError(message) from error
+
+
+class _Watch:
+    """Asks SQLite for the number that every commit of another connection changes."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._seen = self._version()
+
+    def changed(self) -> bool:
+        before, self._seen = self._seen, self._version()
+        return bool(before != self._seen)
+
+    def _version(self) -> Any:
+        version = self._connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+        self._connection.rollback()
+        return version
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        connect_args={"timeout": _WAIT_SECONDS, "isolation_level": None},  # transactions are begun below
+        max_overflow=-1,  # as many connections as there are threads
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get(_IMMEDIATE, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+@contextmanager
+def _without_references(engine: Engine) -> Iterator[Connection]:
+    """Give a connection to migrate with: a table that is made anew must not take along the rows that refer to it."""
+    with engine.connect().execution_options(**{_IMMEDIATE: True}) as connection:
+        cursor = connection.connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL").fetchall()
+        cursor.execute("PRAGMA foreign_keys=OFF")
+        try:
+            with connection.begin():
+                yield connection
+        finally:
+            cursor.execute("PRAGMA foreign_keys=ON")
+            cursor.close()
