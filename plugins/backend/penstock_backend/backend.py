@@ -214,7 +214,7 @@ class SQLBackend(Backend):
     ) -> list[Claim]:
         """Take up to *limit* due runs; while nothing is due, only the agent's presence is written, seldom."""
         with self._database.reading() as connection:
-            idle = not leases.due(connection, labels, limit) and not leases.unseen(connection, agent, labels)
+            idle = not leases.due(connection, labels, 1) and not leases.unseen(connection, agent, labels)
         if idle:
             return []
         with self._database.writing() as connection:

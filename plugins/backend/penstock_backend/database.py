@@ -4,6 +4,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection, Engine, Table, exc
@@ -97,5 +98,9 @@ _INSERTS: Final[dict[str, Any]] = {"sqlite": sqlite.insert, "postgresql": postgr
 
 def insert_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
     """Insert *row* unless one with the same unique values is there; return whether it was new."""
-    statement = _INSERTS[connection.dialect.name](table).on_conflict_do_nothing().returning(table.c.id)
-    return connection.execute(statement, row).first() is not None
+    return connection.execute(_insert_new(connection.dialect.name, table), row).first() is not None
+
+
+@cache  # as for all that is asked often: to make a statement takes longer than to execute it
+def _insert_new(dialect: str, table: Table) -> Any:
+    return _INSERTS[dialect](table).on_conflict_do_nothing().returning(table.c.id)

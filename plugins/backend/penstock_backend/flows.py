@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from sqlalchemy import Connection, Select, delete, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, insert, select, update
 
 from penstock import clock, errors
 from penstock.backends.models import RegisteredFlow
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 _SELECT: Final = select(
     flow_versions, flows.c.name, flows.c.schedule_active, projects.c.name.label("project")
 ).select_from(flow_versions.join(flows).join(projects))
+
+_NEWEST_BY_NAME: Final = (
+    _SELECT.where(projects.c.name == bindparam("project"), flows.c.name == bindparam("flow"))
+    .order_by(flow_versions.c.version.desc())
+    .limit(1)
+)
 
 
 def register(
@@ -52,6 +58,10 @@ def register(
 
 def find(connection: Connection, project: str, name: str, version: int | None = None) -> AnyRow:
     """Return the row of a version, the newest by default; raises UnknownProjectError, UnknownFlowError."""
+    if version is None:
+        newest = connection.execute(_NEWEST_BY_NAME, {"project": project, "flow": name}).first()
+        if newest is not None:
+            return newest
     project_id = project_rows.find(connection, project).id
     flow_id = connection.execute(_flow(project_id, name)).scalar()
     if flow_id is None:

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Final
 from uuid import uuid4
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, bindparam, select, update
 
 from penstock import clock, errors, states
 from penstock.backends.models import Agent, Claim, Heartbeat
@@ -22,18 +22,29 @@ CANCEL_SECONDS: Final = 60
 """How long a run may be Cancelling before it is ended without its agent."""
 _CROWD: Final = 8
 """How many agents, each taking as much as it may, find something at the same moment."""
-_PAGE: Final = 100
+_PAGE: Final = 20
+_SPEC: Final = select(flow_versions.c.spec).where(flow_versions.c.id == bindparam("version"))
+_RENEW: Final = update(flow_runs).where(flow_runs.c.id == bindparam("of_run"))
+_WAITING: Final = (
+    select(flow_runs.c.id, flow_runs.c.labels)
+    .where(flow_runs.c.state_type.in_(sorted(DUE)), flow_runs.c.scheduled_time <= bindparam("now"))
+    .order_by(flow_runs.c.scheduled_time, flow_runs.c.created)
+    .execution_options(yield_per=_PAGE)
+)
+_STILL_WAITING: Final = (
+    select(flow_runs.c.id)
+    .where(flow_runs.c.id.in_(bindparam("ids", expanding=True)), flow_runs.c.state_type.in_(sorted(DUE)))
+    .order_by(flow_runs.c.scheduled_time, flow_runs.c.created)
+    .limit(bindparam("limit"))
+    .with_for_update(key_share=True, skip_locked=True)
+)
+_AGENT: Final = select(agents).where(agents.c.name == bindparam("name"))
 
 
 def due(connection: Connection, labels: Collection[str], limit: int) -> list[str]:
     """Return the ids of up to *limit* runs that an agent with *labels* may take, the longest due first."""
     has = set(labels)
-    query = (
-        select(flow_runs.c.id, flow_runs.c.labels)
-        .where(flow_runs.c.state_type.in_(DUE), flow_runs.c.scheduled_time <= clock.now())
-        .order_by(flow_runs.c.scheduled_time, flow_runs.c.created)
-    )
-    with connection.execute(query.execution_options(yield_per=_PAGE)) as rows:
+    with connection.execute(_WAITING, {"now": clock.now()}) as rows:
         fitting = (row.id for row in rows if (wants := set(row.labels)) <= has and bool(wants) == bool(has))
         return list(islice(fitting, limit))
 
@@ -41,13 +52,7 @@ def due(connection: Connection, labels: Collection[str], limit: int) -> list[str
 def due_locked(connection: Connection, labels: Collection[str], limit: int) -> list[str]:
     """Return the ids of runs as `due` does, without those that others are taking now."""
     ids = due(connection, labels, limit * _CROWD)
-    query = (
-        select(flow_runs.c.id)
-        .where(flow_runs.c.id.in_(ids), flow_runs.c.state_type.in_(DUE))
-        .order_by(flow_runs.c.scheduled_time, flow_runs.c.created)
-        .limit(limit)
-    )
-    return list(connection.execute(query.with_for_update(key_share=True, skip_locked=True)).scalars())
+    return [row.id for row in connection.execute(_STILL_WAITING, {"ids": ids, "limit": limit})] if ids else []
 
 
 def take(connection: Connection, run_id: str, agent: str, lease_seconds: float) -> Claim:
@@ -55,11 +60,9 @@ def take(connection: Connection, run_id: str, agent: str, lease_seconds: float) 
     row = runs.find(connection, run_id)
     expires = clock.now() + timedelta(seconds=lease_seconds)
     columns = {"agent": agent, "fence": row.fence + 1, "lease_expires": expires}
-    runs.enter(connection, row, states.Submitted(f"Taken by agent {agent}"), **columns)
-    spec = connection.execute(
-        select(flow_versions.c.spec).where(flow_versions.c.id == row.flow_version_id)
-    ).scalar_one()
-    return Claim(run=runs.get(connection, run_id), fence=row.fence + 1, lease_expires=expires, spec=spec)
+    taken = runs.enter(connection, row, states.Submitted(f"Taken by agent {agent}"), **columns)
+    spec = connection.execute(_SPEC, {"version": row.flow_version_id}).scalar_one()
+    return Claim(run=taken, fence=row.fence + 1, lease_expires=expires, spec=spec)
 
 
 def held(connection: Connection, run: str, fence: int) -> AnyRow:
@@ -79,7 +82,7 @@ def renew(connection: Connection, run: str, fence: int, lease_seconds: float) ->
     row = held(connection, run, fence)
     expires = clock.now() + timedelta(seconds=lease_seconds)
     if row.state_type not in ENDED:
-        connection.execute(update(flow_runs).where(flow_runs.c.id == row.id).values(lease_expires=expires))
+        connection.execute(_RENEW, {"of_run": row.id, "lease_expires": expires})
     return Heartbeat(lease_expires=expires, command="cancel" if row.state_type == "Cancelling" else "continue")
 
 
@@ -117,7 +120,7 @@ def end(connection: Connection, run_id: str) -> None:
 def unseen(connection: Connection, name: str, labels: Collection[str]) -> bool:
     """Return whether it is time to note again that the agent *name* is there."""
     recently = clock.now() - timedelta(seconds=SEEN_SECONDS)
-    row = connection.execute(select(agents).where(agents.c.name == name)).first()
+    row = connection.execute(_AGENT, {"name": name}).first()
     return row is None or row.last_seen < recently or row.labels != sorted(set(labels))
 
 

@@ -104,6 +104,8 @@ class _Tasks:
     def _rows(self, keys: set[_Key]) -> Iterable[AnyRow]:
         """Return the rows of *keys*. Two IN conditions, unlike one on pairs, let the database use its index."""
         slugs, indexes = {slug for slug, _ in keys}, {index for _, index in keys}
+        if not keys:
+            return []
         near = (task_runs.c.slug.in_(slugs), task_runs.c.map_index.in_(indexes))
         query = select(task_runs).where(task_runs.c.flow_run_id == self._run_id, *near)
         return [row for row in self._connection.execute(query) if (row.slug, row.map_index) in keys]

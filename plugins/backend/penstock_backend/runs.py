@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import Connection, Select, delete, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, insert, select, update
 
 from penstock import clock, errors, states
 from penstock.backends.models import FlowRun, Log, StateRecord, TaskRun
@@ -43,6 +43,14 @@ _SELECT: Final = select(
     .join(flows, flow_runs.c.flow_id == flows.c.id)
     .join(projects, flows.c.project_id == projects.c.id)
 )
+_BY_ID: Final = _SELECT.where(flow_runs.c.id == bindparam("run"))
+_LOCKED_BY_ID: Final = _BY_ID.with_for_update(of=flow_runs, key_share=True)
+_CHANGE: Final = update(flow_runs).where(
+    flow_runs.c.id == bindparam("of_run"),
+    flow_runs.c.state_version == bindparam("of_version"),
+    flow_runs.c.state_type.not_in(sorted(ENDED)),
+)
+_ADD_STATES: Final = insert(flow_run_states)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +98,13 @@ def create(connection: Connection, flow: AnyRow, request: Request, idempotency_k
         raise errors.ConflictError(message)
     FlowSpec.model_validate(flow.spec).check_parameters(request.parameters)
     made = insert_run(connection, flow, request, idempotency_key=idempotency_key, request_digest=digest)
-    if made is None and idempotency_key is not None:  # somebody else has used it since
-        earlier = _by_key(connection, flow, idempotency_key, digest)
-    return get(connection, str(made)) if earlier is None else record(earlier)
+    if made is None:  # somebody else has used the key since: theirs is there now
+        return create(connection, flow, request, idempotency_key)
+    return made
 
 
-def insert_run(connection: Connection, flow: AnyRow, request: Request, **columns: Any) -> str | None:
-    """Insert a Scheduled run and its first state, and return its id; None if one like it is there already."""
+def insert_run(connection: Connection, flow: AnyRow, request: Request, **columns: Any) -> FlowRun | None:
+    """Insert a Scheduled run and its first state, and return it; None if one like it is there already."""
     now = clock.now()
     due = request.scheduled_time or now
     course = Course("The run")
@@ -120,7 +128,8 @@ def insert_run(connection: Connection, flow: AnyRow, request: Request, **columns
     if not insert_new(connection, flow_runs, row):
         return None
     add_states(connection, row["id"], course)
-    return str(row["id"])
+    names = {"project": flow.project, "flow": flow.name, "version": flow.version}
+    return FlowRun(**row, **names, state=_state_of(row))
 
 
 def get(connection: Connection, run: str) -> FlowRun:
@@ -130,14 +139,13 @@ def get(connection: Connection, run: str) -> FlowRun:
 
 def find_locked(connection: Connection, run: str) -> AnyRow:
     """Return the row of a run as `find` does, which nobody else changes before this transaction ends."""
-    query = _SELECT.with_for_update(of=flow_runs, key_share=True)
-    row = connection.execute(query.where(flow_runs.c.id == run)).first()
-    return row or connection.execute(query.where(flow_runs.c.id == find(connection, run).id)).one()
+    row = connection.execute(_LOCKED_BY_ID, {"run": run}).first()
+    return row or connection.execute(_LOCKED_BY_ID, {"run": find(connection, run).id}).one()
 
 
 def find(connection: Connection, run: str) -> AnyRow:
     """Return the row of a run by id, or by a name that only one run has; raises UnknownRunError."""
-    row = connection.execute(_SELECT.where(flow_runs.c.id == run)).first()
+    row = connection.execute(_BY_ID, {"run": run}).first()
     if row is not None:
         return row
     newest_first = flow_runs.c.created.desc()
@@ -200,8 +208,7 @@ def cancel(connection: Connection, run: str) -> FlowRun:
         new: states.State = states.Cancelling("Asked to stop")
     else:
         new = states.Cancelled("Cancelled before it began")
-    enter(connection, row, new)
-    return get(connection, row.id)
+    return enter(connection, row, new)
 
 
 def delete_run(connection: Connection, run: str) -> None:
@@ -214,21 +221,22 @@ def delete_run(connection: Connection, run: str) -> None:
     connection.execute(delete(flow_runs).where(flow_runs.c.id == row.id))
 
 
-def enter(connection: Connection, row: AnyRow, new: states.State, **columns: Any) -> None:
-    """Bring the run of *row* into the state *new*, and set further *columns* with it."""
+def enter(connection: Connection, row: AnyRow, new: states.State, **columns: Any) -> FlowRun:
+    """Bring the run of *row* into the state *new*, set further *columns* with it, and return the run as it then is."""
     course = course_of(row)
-    if course.enter(new.serialize(), clock.now()):
-        store(connection, row, course, **columns)
+    if not course.enter(new.serialize(), clock.now()):
+        return record(row)
+    store(connection, row, course, **columns)
+    changed = {**columns_of(row), **course.run_columns(), **columns}
+    return FlowRun(state=_state_of(changed), **changed)
 
 
 def store(connection: Connection, row: AnyRow, course: Course, **columns: Any) -> None:
     """Keep what *course* added to the run of *row*; if that ended it, its task runs under way end too."""
-    guard = (flow_runs.c.state_version == row.state_version, flow_runs.c.state_type.not_in(ENDED))
     if course.type in ENDED:
         columns = {"lease_expires": None, **columns}
-    columns = {**course.run_columns(), **columns}
-    change = update(flow_runs).where(flow_runs.c.id == row.id, *guard).values(columns)
-    if connection.execute(change).rowcount != 1:
+    which = {"of_run": row.id, "of_version": row.state_version}
+    if connection.execute(_CHANGE, {**which, **course.run_columns(), **columns}).rowcount != 1:
         message = f'Run "{row.name}" changed while it was reported on; read it again'
         raise errors.ConflictError(message)
     add_states(connection, row.id, course)
@@ -239,7 +247,7 @@ def store(connection: Connection, row: AnyRow, course: Course, **columns: Any) -
 def add_states(connection: Connection, run_id: str, course: Course) -> None:
     """Append to the history of a flow run."""
     if course.added:
-        connection.execute(insert(flow_run_states), [{"flow_run_id": run_id, **entry} for entry in course.added])
+        connection.execute(_ADD_STATES, [{"flow_run_id": run_id, **entry} for entry in course.added])
 
 
 def course_of(row: AnyRow, subject: str = "Run") -> Course:
@@ -312,5 +320,10 @@ def _task_record(row: AnyRow) -> TaskRun:
 
 
 def _state(row: AnyRow) -> StateRecord:
-    data: dict[str, Any] = row.state_data
-    return StateRecord(type=row.state_type, message=data.get("message"), timestamp=row.state_timestamp, data=data)
+    return _state_of(columns_of(row))
+
+
+def _state_of(columns: dict[str, Any]) -> StateRecord:
+    data: dict[str, Any] = columns["state_data"]
+    when = columns["state_timestamp"]
+    return StateRecord(type=columns["state_type"], message=data.get("message"), timestamp=when, data=data)
