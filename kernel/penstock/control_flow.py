@@ -40,8 +40,7 @@ class case(Block):  # noqa: N801 - read as a statement: with case(task, value):
         """Compare the value of *task* with *value*, in *flow* or the active one; raises TypeError if that is a task."""
         super().__init__(flow)
         if isinstance(value, Task):
-            message = f"case compares with a value; found {value!r}. Compare two tasks with case(a.is_equal(b), True)"
-            raise TypeError(message)
+            raise TypeError(f"case compares with a value; found {value!r}. Compare tasks: case(a.is_equal(b), True)")
         self.task: Any = task
         self.value: Any = value
         self._comparisons: list[Task] = []

@@ -118,8 +118,7 @@ class FlowGraph(FlowQueries):
 
     def _marked(self, names: Iterable[str], values: Iterable[Any], waited: Iterable[Any], mapped: bool) -> Binding:
         if mapped and any(block.maps for block in open_blocks.get()):
-            message = "A function given to apply_map is mapped as a whole; inside it, call tasks without .map"
-            raise errors.FlowError(message)
+            raise errors.FlowError("A function given to apply_map is mapped as a whole; in it, call tasks without .map")
         ends: list[End] = []
         for key, value in (*zip(names, values, strict=False), *((None, value) for value in waited)):
             inner, mark = self._marked_one(value, mapped=mapped)

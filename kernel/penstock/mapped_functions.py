@@ -38,8 +38,7 @@ def _check(value: Any) -> None:
     inner = value.value if isinstance(value, EdgeAnnotation) else value
     whole = isinstance(value, EdgeAnnotation) and value.mapped is False
     if not whole and not isinstance(inner, (Task, Sequence)):
-        message = f"apply_map cannot map over {inner!r}, which is no list; to pass it whole, mark it: unmapped(...)"
-        raise TypeError(message)
+        raise TypeError(f"apply_map cannot map over {inner!r}, which is no list; to pass it whole: unmapped(...)")
 
 
 class _Region(Block):

@@ -42,8 +42,7 @@ def resource_cleanup_trigger(upstream_states: "Mapping[Edge, State]") -> bool:
     """Run once all has ended, if there is something to clean up: the manager was made and set its resource up."""
     for edge, state in upstream_states.items():
         if not state.is_finished():
-            message = f"{edge.upstream_task.name} did not finish, so its resource is not cleaned up yet"
-            raise signals.TRIGGERFAIL(message)
+            raise signals.TRIGGERFAIL(f"{edge.upstream_task.name} did not finish, so its resource is not cleaned up")
         if edge.key is not None and (state.is_skipped() or not state.is_successful()):
             raise signals.SKIP(f"{edge.upstream_task.name} did not succeed, so there is nothing to clean up")
     return True

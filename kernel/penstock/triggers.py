@@ -43,7 +43,7 @@ def _all(name: str, done: str, holds: Callable[[State], bool], upstream_states: 
 def _any(name: str, done: str, holds: Callable[[State], bool], upstream_states: Mapping["Edge", State]) -> bool:
     counted = _ended(upstream_states)
     if upstream_states and not any(holds(state) for state in counted):
-        message = f"{name} lets a task run once an upstream task has {done}; of {len(counted)} none has."
+        message = f"{name} lets a task run once an upstream task has {done}; none of {len(counted)} has."
         raise signals.TRIGGERFAIL(message)
     return True
 

@@ -32,7 +32,7 @@ async def later() -> AsyncIterator[int]:
 
 @pytest.mark.parametrize("function", [numbers, later], ids=["generator", "async generator"])
 def test_a_generator_is_no_task(function: Any) -> None:
-    with pytest.raises(errors.TaskError, match=r"yields its values.*return the list"):
+    with pytest.raises(errors.TaskError, match=r"yields its values.*return that"):
         task(function)
 
 

@@ -112,6 +112,22 @@ class Backend(Kind, ABC):
         """End a run: at once if it has not begun, else by telling its agent; no-op on an ended run."""
 
     @abstractmethod
+    def restart_flow_run(self, run: str, *, tasks: Collection[str] = (), plan_only: bool = False) -> models.RestartPlan:
+        """Open another attempt of an ended run, which uses what succeeded before where its result can be read.
+
+        *tasks*, by name or slug, and what depends on them run again in any case. With *plan_only* nothing is changed.
+        Raises ConflictError for a run that has not ended, UnknownTaskError.
+        """
+
+    @abstractmethod
+    def set_state(self, run: str, state: Mapping[str, Any], *, task: str | None = None) -> models.FlowRun:
+        """Bring a run, or a *task* run of it such as `measure[3]`, into *state* (`State.serialize()`) by hand.
+
+        Resume lets a paused run go on; a run that is ended by hand while it is under way is stopped. Raises
+        ConflictError for a state that only a process brings about, or for a task of a run that is under way.
+        """
+
+    @abstractmethod
     def delete_flow_run(self, run: str) -> None:
         """Delete a run with its task runs and logs; raises ConflictError while it is under way."""
 

@@ -66,6 +66,14 @@ class FlowRun(Record):
     executor: dict[str, Any] | None = None
 
 
+class RestartPlan(Record):
+    """What another attempt does: how many runs of which task, by slug, are used again, and how many made again."""
+
+    run: FlowRun
+    reused: dict[str, int] = Field(default_factory=dict)
+    again: dict[str, int] = Field(default_factory=dict)
+
+
 class TaskRun(Record):
     """One run of a task, or of one mapped child of it, in a flow run."""
 

@@ -42,7 +42,7 @@ class Kind(BaseModel, extra="forbid", validate_assignment=True, arbitrary_types_
     def __init__(self, *args: Any, **options: Any) -> None:
         """Validate the options; raises SettingsError naming the option that does not fit."""
         if len(args) > len(self.positional):
-            message = f"{type(self).__name__} takes {len(self.positional)} positional arguments, {len(args)} were given"
+            message = f"{type(self).__name__} takes {len(self.positional)} positional arguments; found {len(args)}"
             raise TypeError(message)
         options.update(zip(self.positional, args, strict=False))
         try:

@@ -143,8 +143,7 @@ class Registry:
     def _register(self, plugin: object, record: PluginRecord) -> None:
         wanted = getattr(plugin, "penstock_api", API_VERSION)
         if wanted != API_VERSION:
-            message = f"it is made for hook API version {wanted}; this penstock has version {API_VERSION}"
-            raise errors.PluginError(message)
+            raise errors.PluginError(f"it is made for hook API version {wanted}; this penstock has {API_VERSION}")
         self.manager.register(plugin, record.name)
         record.hooks = tuple(sorted(caller.name for caller in self.manager.get_hookcallers(plugin) or ()))
         offers = [offer for kind in lookup.FACADES for offer in self._offered(plugin, record, kind)]

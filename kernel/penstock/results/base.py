@@ -74,8 +74,7 @@ class Result(Kind, ABC):
         address = location.location if isinstance(location, Location) else location
         content = self.get(address)
         if isinstance(location, Location) and location.digest and sha256(content).hexdigest() != location.digest:
-            message = f"The result at {address} is not what the run wrote there: its SHA-256 differs"
-            raise errors.ResultCorruptError(message)
+            raise errors.ResultCorruptError(f"The result at {address} is not what the run wrote: its SHA-256 differs")
         return unpack(content, address, self.serializer)
 
     def exists(self, location: str | None = None, /, **context: Any) -> bool:

@@ -85,8 +85,7 @@ def _execute(content: bytes, location: str, package: str = "") -> "dict[str, Flo
     found: dict[str, Flow] = {}
     for flow in [value for value in vars(module).values() if any(value is one for one in made)]:
         if found.setdefault(flow.name, flow) is not flow:
-            message = f'{location} defines two flows named "{flow.name}"; give one of them another name'
-            raise errors.FlowFileError(message)
+            raise errors.FlowFileError(f'{location} defines two flows named "{flow.name}"; give one another name')
     return found
 
 

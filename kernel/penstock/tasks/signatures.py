@@ -37,8 +37,7 @@ class Inputs:
         self.owner: str = owner
         self.is_async: bool = inspect.iscoroutinefunction(function)
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            message = f"{owner} yields its values; a task returns. Collect them in a list and return the list"
-            raise errors.TaskError(message)
+            raise errors.TaskError(f"{owner} yields its values; a task returns. Collect them in a list and return that")
         failure = f"{owner} cannot be a task. Wrap {function!r} in a function, since Python does not know its signature"
         with errors.told_as(errors.TaskError, failure, ValueError):
             parameters = list(inspect.signature(function).parameters.values())
@@ -53,11 +52,10 @@ class Inputs:
 
     def _refuse(self, parameter: inspect.Parameter) -> None:
         if parameter.kind is parameter.VAR_POSITIONAL:
-            message = f"{self.owner} takes *{parameter.name}; a task's inputs need names. Take a list instead"
+            message = f"{self.owner} takes *{parameter.name}; a task's inputs need names. Take a list"
             raise errors.TaskError(message)
         if parameter.kind is parameter.POSITIONAL_ONLY:
-            message = f"{self.owner} takes {parameter.name!r} by position only; a task's inputs are passed by name too"
-            raise TypeError(message)
+            raise TypeError(f"{self.owner} takes {parameter.name!r} by position only; a task's inputs have names too")
         if parameter.name in _RESERVED:
             taken = errors.listing(_RESERVED)
             message = f"{self.owner} has an input {parameter.name!r}; the names {taken} are taken by the call itself"

@@ -16,13 +16,14 @@ from penstock.testing.backend_cases import (
     line,
     report,
 )
+from penstock.testing.backend_restarts import BackendRestartContract
 from penstock.testing.backend_work import BackendWorkContract
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class BackendContract(BackendWorkContract):
+class BackendContract(BackendWorkContract, BackendRestartContract):
     """Subclass it under a name that begins with `Test`, and give the fixture `backend`."""
 
     # projects

@@ -21,11 +21,12 @@ from penstock.backends.models import (
     Log,
     Project,
     RegisteredFlow,
+    RestartPlan,
     StateRecord,
     StateReport,
     TaskRun,
 )
-from penstock_backend import flows, leases, projects, runs, schedules
+from penstock_backend import flows, leases, projects, restarts, runs, schedules
 from penstock_backend import reports as incoming
 from penstock_backend.database import Database
 from penstock_backend.postgresql_server import PostgreSQLServer
@@ -191,6 +192,18 @@ class SQLBackend(Backend):
         """End a run: at once if nobody holds it, else by telling its agent."""
         with self._database.writing() as connection:
             return runs.cancel(connection, run)
+
+    def restart_flow_run(self, run: str, *, tasks: Collection[str] = (), plan_only: bool = False) -> RestartPlan:
+        """Open another attempt of an ended run, in which *tasks* and what follows them run again in any case."""
+        with self._database.reading() if plan_only else self._database.writing() as connection:
+            return restarts.restart(connection, run, tasks, plan_only=plan_only)
+
+    def set_state(self, run: str, state: Mapping[str, Any], *, task: str | None = None) -> FlowRun:
+        """Bring a run, or a task run of it that nobody is at, into *state* by hand."""
+        with self._database.writing() as connection:
+            if task is not None:
+                return restarts.set_task_state(connection, run, task, state)
+            return restarts.set_run_state(connection, run, state)
 
     def delete_flow_run(self, run: str) -> None:
         """Delete a run with its task runs, states and logs."""

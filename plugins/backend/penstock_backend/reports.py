@@ -19,8 +19,11 @@ def take_states(connection: Connection, row: AnyRow, reports: Sequence[StateRepo
     tasks = _Tasks(connection, row.id, {_key(report) for report in reports if report.slug is not None})
     flow = runs.course_of(row)
     for report in reports:
-        course = flow if report.slug is None else tasks.course(report)
-        course.enter(report.state, report.timestamp, report.attempt)
+        if report.slug is None:
+            flow.enter(report.state, report.timestamp)
+        else:
+            course, anew = tasks.course(report), tasks.begins_anew(report, row.attempt)
+            course.enter(report.state, report.timestamp, report.attempt, anew=anew)
     tasks.store()
     if flow.added:
         runs.store(connection, row, flow)
@@ -58,10 +61,12 @@ class _Tasks:
         self._run_id = run_id
         self._ids: dict[_Key, str] = {}
         self._courses: dict[_Key, Course] = {}
+        self._attempts: dict[_Key, int] = {}
         self._new: dict[_Key, dict[str, Any]] = {}
         for row in self._rows(keys):
             key = (row.slug, row.map_index)
             self._ids[key] = row.id
+            self._attempts[key] = row.run_attempt
             self._courses[key] = runs.course_of(row, "Task run")
 
     def course(self, report: StateReport) -> Course:
@@ -74,11 +79,16 @@ class _Tasks:
             self._courses[key] = Course(f'Task run "{name}"')
         return self._courses[key]
 
+    def begins_anew(self, report: StateReport, attempt: int) -> bool:
+        """Return whether this is the first that the task run says in this *attempt* of its flow run, and note it."""
+        before, self._attempts[_key(report)] = self._attempts.get(_key(report), attempt), attempt
+        return before < attempt
+
     def store(self) -> None:
         """Write what changed."""
         self._insert()
         changed = [
-            {"changed": self._ids[key], **course.run_columns()}
+            {"changed": self._ids[key], "run_attempt": self._attempts[key], **course.run_columns()}
             for key, course in self._courses.items()
             if course.added and key not in self._new
         ]
@@ -96,7 +106,8 @@ class _Tasks:
         query = select(func.max(task_runs.c.position)).where(task_runs.c.flow_run_id == self._run_id)
         last = self._connection.execute(query).scalar() or 0
         rows = [
-            {"id": self._ids[key], "position": position, **row, **self._courses[key].run_columns()}
+            {"id": self._ids[key], "position": position, "run_attempt": self._attempts[key]}
+            | {**row, **self._courses[key].run_columns()}
             for position, (key, row) in enumerate(self._new.items(), start=last + 1)
         ]
         self._connection.execute(insert(task_runs), rows)

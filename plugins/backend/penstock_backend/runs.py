@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import Connection, Select, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Select, Update, bindparam, delete, insert, select, update
 
 from penstock import clock, errors, states
 from penstock.backends.models import FlowRun, Log, StateRecord, TaskRun
@@ -45,11 +45,10 @@ _SELECT: Final = select(
 )
 _BY_ID: Final = _SELECT.where(flow_runs.c.id == bindparam("run"))
 _LOCKED_BY_ID: Final = _BY_ID.with_for_update(of=flow_runs, key_share=True)
-_CHANGE: Final = update(flow_runs).where(
-    flow_runs.c.id == bindparam("of_run"),
-    flow_runs.c.state_version == bindparam("of_version"),
-    flow_runs.c.state_type.not_in(sorted(ENDED)),
+_REOPEN: Final = update(flow_runs).where(
+    flow_runs.c.id == bindparam("of_run"), flow_runs.c.state_version == bindparam("of_version")
 )
+_CHANGE: Final = _REOPEN.where(flow_runs.c.state_type.not_in(sorted(ENDED)))
 _ADD_STATES: Final = insert(flow_run_states)
 
 
@@ -231,12 +230,22 @@ def enter(connection: Connection, row: AnyRow, new: states.State, **columns: Any
     return FlowRun(state=_state_of(changed), **changed)
 
 
-def store(connection: Connection, row: AnyRow, course: Course, **columns: Any) -> None:
+def reopen(connection: Connection, row: AnyRow, new: states.State) -> FlowRun:
+    """Bring a run that has ended into *new*, in another attempt unless that is an end too."""
+    attempt = row.attempt + (new.type not in ENDED)
+    course = course_of(row)
+    course.enter(new.serialize(), clock.now(), attempt, anew=True)
+    columns: dict[str, Any] = {"scheduled_time": getattr(new, "start_time", None) or clock.now(), "agent": None}
+    store(connection, row, course, change=_REOPEN, **(columns if new.type not in ENDED else {}))
+    return get(connection, row.id)
+
+
+def store(connection: Connection, row: AnyRow, course: Course, change: Update = _CHANGE, **columns: Any) -> None:
     """Keep what *course* added to the run of *row*; if that ended it, its task runs under way end too."""
-    if course.type in ENDED:
+    if course.type not in UNDER_WAY:
         columns = {"lease_expires": None, **columns}
     which = {"of_run": row.id, "of_version": row.state_version}
-    if connection.execute(_CHANGE, {**which, **course.run_columns(), **columns}).rowcount != 1:
+    if connection.execute(change, {**which, **course.run_columns(), **columns}).rowcount != 1:
         message = f'Run "{row.name}" changed while it was reported on; read it again'
         raise errors.ConflictError(message)
     add_states(connection, row.id, course)

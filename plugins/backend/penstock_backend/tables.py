@@ -184,6 +184,7 @@ task_runs: Final = Table(
     Column("slug", Words, nullable=False),
     Column("map_index", Integer, nullable=False),
     Column("name", Words, nullable=False),
+    Column("run_attempt", Integer, nullable=False, server_default="1"),  # of the flow run, in which this last took part
     Column("start_time", UTCDateTime),
     Column("end_time", UTCDateTime),
     *_state(),

@@ -56,15 +56,22 @@ class Course:
     added: list[dict[str, Any]] = field(default_factory=list)
     """Rows for the history, without the id of the run."""
 
-    def enter(self, data: Mapping[str, Any], timestamp: datetime, attempt: int | None = None) -> bool:
+    def enter(
+        self, data: Mapping[str, Any], timestamp: datetime, attempt: int | None = None, *, anew: bool = False
+    ) -> bool:
         """Go to the state *data*; return whether that changed anything.
 
-        Repeating a state changes nothing. Raises ConflictError for a state that is unknown or may not follow.
+        Repeating a state changes nothing. Raises ConflictError for a state that is unknown or may not follow; with
+        *anew*, in another attempt or by hand, each may follow each.
         """
         new = str(data.get("type"))
         if new not in _ANY:
             message = f'{self.subject} cannot be "{new}": there is no such state.{errors.did_you_mean(new, _ANY)}'
             raise errors.ConflictError(message)
+        if anew:
+            self.start_time = None
+            self._take(new, dict(data), timestamp, attempt)
+            return True
         if self.version and self._repeats(new, data):
             return False
         verdict = judge(self.type, new) if self.version else "take"

@@ -68,7 +68,9 @@ def test_a_database_of_a_newer_penstock_is_refused_naming_both_revisions_and_lef
     database.close()
     before = database.path.read_bytes()
     backend = SQLBackend(f"sqlite:///{database.path}")
-    with pytest.raises(errors.BackendVersionError, match=r"9999.*0002.*Upgrade penstock-backend") as caught:
+    with pytest.raises(
+        errors.BackendVersionError, match=rf"9999.*{migrations.HEAD}.*Upgrade penstock-backend"
+    ) as caught:
         backend.list_projects()
     assert str(database.path) in str(caught.value)
     assert caught.value.exit_code == 3

@@ -10,7 +10,7 @@ from penstock import errors
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The revision this penstock works with; known here, so that Alembic is imported only to migrate."""
 
 

@@ -1,0 +1,22 @@
+"""Task runs know in which attempt of their flow run they last took part."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "0003"
+down_revision: str | None = "0002"
+branch_labels: Sequence[str] | None = None
+depends_on: Sequence[str] | None = None
+
+
+def upgrade() -> None:
+    """Add the attempt; until now there was one."""
+    op.add_column("task_runs", sa.Column("run_attempt", sa.Integer, nullable=False, server_default="1"))
+
+
+def downgrade() -> None:
+    """Forget the attempts of flow runs."""
+    with op.batch_alter_table("task_runs") as table:
+        table.drop_column("run_attempt")
