@@ -75,7 +75,7 @@ def run_flow(
     of_tasks, of_flows = narration.observers(watched=bool(task_observers))
     task_observers, flow_observers = [*task_observers, *of_tasks], [*flow_observers, *of_flows]
     values = run_values(run, context or {})
-    result, checkpointing = _result_of(flow)
+    result, checkpointing = result_of(flow)
     setup = Setup(
         run=run, frame=Frame(values, current(), RUN_LAZY), values=values, slugs=lambda: flow.slugs,
         observers=task_observers, mourners=[narration.tell_of_failure], propose=calls.proposer(),
@@ -164,7 +164,7 @@ def open_executor(choice: ExecutorChoice) -> "tuple[AbstractContextManager[futur
     return executor.open(), executor.remote
 
 
-def _result_of(flow: "Flow") -> "tuple[Result | None, bool]":
+def result_of(flow: "Flow") -> "tuple[Result | None, bool]":
     """Return where the values of the flow's tasks go: the flow's result, its storage's, the settings', or nowhere."""
     chosen = settings.get()
     if not chosen.flows.checkpointing:

@@ -16,7 +16,7 @@ class BackendRestartContract(BackendCase):
 
     @pytest.fixture
     def failed(self, tutorial: Backend) -> Claim:
-        """Return the claim of a run of load → measure (mapped) → total → tell, of which one of three children failed."""
+        """Return the claim of a run of load → measure (mapped) → total → tell, of which one child of three failed."""
         tasks = [TaskSpec(slug=f"{name}-1", name=name, type="x") for name in ("load", "measure", "total", "tell")]
         edges = [EdgeSpec(upstream=up.slug, downstream=down.slug) for up, down in pairwise(tasks)]
         limit = ParameterSpec(name="limit", required=False, default=3)

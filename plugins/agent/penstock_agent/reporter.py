@@ -15,6 +15,7 @@ from penstock.hooks.markers import hookimpl
 from penstock.redaction import hidden
 from penstock.states import State
 from penstock_agent.capture import Line, cut
+from penstock_agent.resuming import EMPTY
 
 if TYPE_CHECKING:
     from penstock.backends import Backend
@@ -180,6 +181,8 @@ class Reporter:
 def metadata(state: State) -> dict[str, Any]:
     """Return what a backend may know of *state*: no value, no secret, and of an exception type, message and frames."""
     data = state.serialize()
+    if state.result is None and state.is_successful():
+        data[EMPTY] = True
     if data["message"] is not None:
         data["message"] = cut(str(data["message"]), _MESSAGE_CHARACTERS)
     exception = (state.context or {}).get("exception")

@@ -14,6 +14,7 @@ from penstock.engine.failures import describe
 from penstock.spec import FlowSpec
 from penstock_agent.capture import capturing
 from penstock_agent.reporter import Reporter
+from penstock_agent.resuming import earlier_states
 
 if TYPE_CHECKING:
     from penstock.flow import Flow
@@ -33,7 +34,7 @@ def run(job: "Job") -> int:
         with _observing(reporter):
             try:
                 with _interrupted_by_term(reporter):
-                    ended = _run_flow(job)
+                    ended = _run_flow(job, backend)
             except KeyboardInterrupt:
                 ended = states.Cancelled("The run was interrupted.")
             reporter.flow_state(_finished(ended))
@@ -44,12 +45,14 @@ def run(job: "Job") -> int:
     return UNREPORTED if reporter.lost else 0
 
 
-def _run_flow(job: "Job") -> states.State:
+def _run_flow(job: "Job", backend: Backend) -> states.State:
     claimed = job.claim.run
     try:
         spec = FlowSpec.model_validate(job.claim.spec)
-        return restore(spec).run(
+        flow = restore(spec)
+        return flow.run(
             claimed.parameters,
+            task_states=earlier_states(backend, claimed, flow) if job.claim.fence > 1 else None,
             executor=_executor(job, spec),
             context={
                 "scheduled_start_time": claimed.scheduled_time,
@@ -101,10 +104,18 @@ def _executor(job: "Job", spec: FlowSpec) -> Any:
 
 
 def _finished(state: states.State) -> states.State:
-    """Return *state*, or Failed if nothing can bring the run to an end any more."""
+    """Return *state*; Paused if tasks wait for somebody, or Failed if nothing can bring the run to an end any more."""
     if state.is_terminal():
         return state
+    if waiting := sorted({name for name, one in _task_states(state) if isinstance(one, states.Paused)}):
+        return states.Paused(f"{', '.join(waiting)} may go on when somebody says so: penstock runs approve")
     return states.Failed(f"The flow stopped as {state.type}: {state.message}")
+
+
+def _task_states(state: states.State) -> Iterator[tuple[str, states.State]]:
+    for task, one in (state.result or {}).items():
+        for child in one.map_states if isinstance(one, states.Mapped) else (one,):
+            yield task.name, child
 
 
 @contextmanager

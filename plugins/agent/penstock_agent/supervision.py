@@ -84,7 +84,7 @@ class Supervised:
         run = self.claim.run
         try:
             found = self._backend.get_flow_run(run.id)
-            if _is_terminal(found):
+            if _is_settled(found):
                 return found
             report = StateReport(state=end.serialize(), timestamp=clock.now(), attempt=run.attempt)
             self._backend.report_states(run.id, self.claim.fence, [report])
@@ -95,5 +95,6 @@ class Supervised:
             return self._backend.get_flow_run(run.id)
 
 
-def _is_terminal(run: FlowRun) -> bool:
-    return states.State.deserialize({"type": run.state.type}).is_terminal()
+def _is_settled(run: FlowRun) -> bool:
+    """Return whether the run has ended, or waits for somebody to let it go on."""
+    return run.state.type == "Paused" or states.State.deserialize({"type": run.state.type}).is_terminal()
