@@ -28,8 +28,8 @@ _log: Final = logging.getLogger("penstock.agent")
 def earlier_states(backend: "Backend", run: "FlowRun", flow: "Flow") -> "dict[Task, State]":
     """Return the states of tasks that succeeded before, with their values, and of those that somebody let go on.
 
-    A result that cannot be read, or differs from what was written, is logged, and its task runs again. Children of a
-    mapped task are used again if what they were mapped over is what it was.
+    A result that cannot be read, or differs from what was written, is logged, and its task runs again, as does one of
+    which no results are kept. Children of a mapped task are used again if what they were mapped over is what it was.
     """
     tasks = {slug: task for task, slug in flow.slugs.items()}
     found: dict[str, list[TaskRun]] = {}
@@ -52,7 +52,8 @@ class _Reader:
         self._resumes = resumes
         default, _ = result_of(flow)
         self._results: dict[str, Result | None] = {
-            slug: task.options.result or default for task, slug in flow.slugs.items()
+            slug: (task.options.result or default) if task.options.checkpoint is not False else None
+            for task, slug in flow.slugs.items()
         }
 
     def state(self, run: "TaskRun") -> State | None:
@@ -60,14 +61,12 @@ class _Reader:
         state = State.deserialize(run.state.data)
         if isinstance(state, states.Paused):
             return states.Resume("Somebody let it go on") if self._resumes else None
-        if isinstance(state, states.Mapped | states.Skipped) or run.state.data.get(EMPTY):
+        result = self._results[run.slug]
+        if isinstance(state, states.Mapped | states.Skipped) or (run.state.data.get(EMPTY) and result is not None):
             return state
-        if not state.is_successful() or state.location is None:
+        if not state.is_successful() or state.location is None or result is None:
             return None
         try:
-            result = self._results[run.slug]
-            if result is None:
-                return None
             state.result = result.read(state.location)
         except (errors.PenstockError, OSError) as error:
             _log.warning("%s succeeded before, and runs again: %s", run.name, error)

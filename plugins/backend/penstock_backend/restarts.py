@@ -24,7 +24,10 @@ def restart(connection: Connection, run: str, tasks: Collection[str], *, plan_on
     """Open another attempt of an ended run; raises ConflictError for one that has not ended, UnknownTaskError."""
     row = runs.find(connection, run) if plan_only else runs.find_locked(connection, run)
     if row.state_type not in ENDED:
-        way = "cancel it first" if row.state_type in UNDER_WAY else "it has not begun"
+        paused = (
+            f"let it go on: penstock runs approve {row.name}" if row.state_type == "Paused" else "it is to run anyway"
+        )
+        way = "cancel it first" if row.state_type in UNDER_WAY else paused
         raise errors.ConflictError(f'Run "{row.name}" is {row.state_type}, and only an ended run is restarted; {way}')
     spec = FlowSpec.model_validate(connection.execute(_SPEC, {"version": row.flow_version_id}).scalar_one())
     found = connection.execute(_TASK_RUNS, {"run": row.id}).all()

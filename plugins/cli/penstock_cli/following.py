@@ -149,7 +149,8 @@ def failure_lines(backend: "Backend", run: "FlowRun") -> list[str]:
     failed = [task for task in backend.list_task_runs(run.id, limit=_EVERYTHING) if _has_raised(task)]
     task = f" --task '{named(failed[0])}'" if failed else ""
     shown = failures.lines([_failure(task) for task in failed])
-    return [*shown, "", f"  look inside:   penstock runs logs {run.name}{task}"]
+    hints = [f"  rerun only what failed:   penstock runs restart {run.name}"]
+    return [*shown, "", *hints, f"  look inside:              penstock runs logs {run.name}{task}"]
 
 
 def named(task: "TaskRun") -> str:

@@ -88,7 +88,10 @@ def test_a_run_that_failed_says_where_to_look(penstock: Callable[..., Any], regi
     assert done.code == 1
     assert "first ✗ failed in" in done.out
     assert "  measure[1]  ValueError: null bytes" in done.out
-    assert done.out.splitlines()[-1] == "  look inside:   penstock runs logs first --task 'measure[1]'"
+    assert done.out.splitlines()[-2:] == [
+        "  rerun only what failed:   penstock runs restart first",
+        "  look inside:              penstock runs logs first --task 'measure[1]'",
+    ]
 
 
 def test_watching_as_json_is_an_event_per_line(penstock: Callable[..., Any], registered: str, reporter: Any) -> None:
@@ -183,6 +186,44 @@ def test_a_run_is_cancelled_and_deleted(penstock: Callable[..., Any], registered
     assert penstock("runs", "delete", "first").out == "Deleted first of tutorial/census\n"
     with pytest.raises(errors.UnknownRunError):
         reporter.backend.get_flow_run("first")
+
+
+def test_a_restart_shows_its_plan_first_and_runs_again_what_failed(
+    penstock: Callable[..., Any], registered: str, reporter: Any
+) -> None:
+    created(penstock, registered, "--name", "first")
+    reporter.run(fails=True)
+    planned = penstock("runs", "restart", "first", "--dry-run").out.splitlines()
+    assert planned[0].split() == ["TASK", "USED", "AGAIN", "RUN", "AGAIN"]
+    assert planned[1].split() == ["measure-1", "2", "1"]
+    assert planned[-1] == "first would be restarted"
+    assert reporter.backend.get_flow_run("first").attempt == 1
+    plan = json.loads(penstock("runs", "restart", "first", "--from", "measure", "--json").out)
+    assert (plan["reused"], plan["again"]["measure-1"], plan["run"]["attempt"]) == ({}, 3, 2)
+    done = penstock("runs", "restart", "first")
+    assert done.code == 2
+    assert "first" in done.err
+    assert "Scheduled" in done.err
+
+
+def test_a_run_that_waits_is_approved_and_no_other(
+    penstock: Callable[..., Any], registered: str, reporter: Any
+) -> None:
+    created(penstock, registered, "--name", "first")
+    assert "only one that is Paused" in penstock("runs", "approve", "first").err
+    assert penstock("runs", "set-state", "first", "Paused").out == "first is Paused\n"
+    assert penstock("runs", "approve", "first", "-m", "looks right").out.startswith("first goes on")
+    assert reporter.backend.get_flow_run("first").state.message == "looks right"
+
+
+def test_states_are_set_by_hand(penstock: Callable[..., Any], registered: str, reporter: Any) -> None:
+    created(penstock, registered, "--name", "first")
+    reporter.run(fails=True)
+    done = penstock("runs", "set-state", "first", "Success", "--task", "measure[1]", "-m", "by hand")
+    assert done.out == "measure[1] of first is Success\n"
+    assert penstock("runs", "restart", "first", "--dry-run", "--json").out.count('"measure-1": 3') == 1
+    assert penstock("runs", "set-state", "first", "Success").out == "first is Success\n"
+    assert "Did you mean Success" in penstock("runs", "set-state", "first", "Succes").err
 
 
 def test_a_run_that_is_under_way_is_not_deleted(penstock: Callable[..., Any], registered: str, reporter: Any) -> None:

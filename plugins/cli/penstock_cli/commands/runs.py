@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from penstock import errors
 from penstock_cli import display, following, options, printing, remote_runs
 from penstock_cli.groups import Group
 from penstock_cli.invocation import open_backend
@@ -21,7 +22,7 @@ _RUN: Final = "RUN is the name of a run or its id."
 
 @click.group(cls=Group, examples=["penstock runs list --state Failed", "penstock runs logs brisk-otter --follow"])
 def runs() -> None:
-    """List, show, follow, cancel and delete flow runs."""
+    """List, show, follow, cancel, restart and delete flow runs."""
 
 
 @runs.command(
@@ -197,6 +198,76 @@ def cancel(run: str) -> None:
     """End a run: at once if it has not begun, else through its agent."""
     found = open_backend().cancel_flow_run(run)
     printing.say(f"{found.name} is {found.state.type}")
+
+
+@runs.command(
+    backend=True,
+    examples=[
+        "penstock runs restart brisk-otter",
+        "penstock runs restart brisk-otter --from measure --dry-run",
+    ],
+    epilog=_RUN,
+)
+@click.argument("run")
+@click.option(
+    "--from", "tasks", metavar="TASK", multiple=True, help="Run TASK and what follows it again, even if it succeeded."
+)
+@click.option("--dry-run", is_flag=True, help="Show the plan, and change nothing.")
+@options.as_json
+def restart(run: str, *, tasks: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
+    """Run again what did not succeed, with the results of what did.
+
+    The plan is printed first: which task runs are used again, if their results can still be read, and which are made
+    again.
+    """
+    backend = open_backend()
+    plan = backend.restart_flow_run(run, tasks=tasks, plan_only=dry_run)
+    if as_json:
+        printing.print_json(plan.model_dump(mode="json"))
+        return
+    slugs = dict.fromkeys([*plan.reused, *plan.again])
+    printing.print_table(
+        ("TASK", "USED AGAIN", "RUN AGAIN"),
+        [(slug, str(plan.reused.get(slug, "")), str(plan.again.get(slug, ""))) for slug in slugs],
+    )
+    did = "would be restarted" if dry_run else f"is {plan.run.state.type}, attempt {plan.run.attempt}"
+    printing.say(f"{plan.run.name} {did}")
+
+
+@runs.command(backend=True, examples="penstock runs approve brisk-otter", epilog=_RUN)
+@click.argument("run")
+@click.option("-m", "--message", default="Approved", show_default=True, help="Why, for its history.")
+def approve(run: str, *, message: str) -> None:
+    """Let a run go on that waits for somebody: one that is Paused."""
+    backend = open_backend()
+    found = backend.get_flow_run(run)
+    if found.state.type != "Paused":
+        raise errors.ConflictError(f'Run "{found.name}" is {found.state.type}; only one that is Paused is approved')
+    resumed = backend.set_state(found.id, {"type": "Resume", "message": message})
+    printing.say(f"{resumed.name} goes on when an agent takes it")
+
+
+@runs.command(
+    "set-state",
+    backend=True,
+    examples=[
+        "penstock runs set-state brisk-otter Success -m 'done by hand'",
+        "penstock runs set-state brisk-otter Success --task 'measure[12]'",
+    ],
+    epilog=_RUN,
+)
+@click.argument("run")
+@click.argument("state", metavar="STATE")
+@click.option("--task", help="Of this task, measure, or of one child of it, measure[12]; not of the run.")
+@click.option("-m", "--message", default="Set by hand", show_default=True, help="Why, for its history.")
+def set_state(run: str, state: str, *, task: str | None, message: str) -> None:
+    """Set the state of a run, or of a task of a run that is not under way.
+
+    A run that is ended so while it is under way is stopped. A task that is set to Success has no value, and is not
+    run when the run is restarted.
+    """
+    found = open_backend().set_state(run, {"type": state, "message": message}, task=task)
+    printing.say(f"{task} of {found.name} is {state}" if task else f"{found.name} is {found.state.type}")
 
 
 @runs.command(backend=True, examples="penstock runs delete brisk-otter", epilog=_RUN)
