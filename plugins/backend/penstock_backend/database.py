@@ -53,6 +53,13 @@ class Database(ABC):
         with self._explaining(), engine.connect() as connection:
             yield self._watch(connection)
 
+    @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """Give a connection that may change the tables themselves, while nobody else does."""
+        engine = self._opened()
+        with self._explaining(), self._migrate(engine) as connection:
+            yield connection
+
     def close(self) -> None:
         """Close the connections; the next transaction opens new ones."""
         with self._turn:
@@ -69,6 +76,9 @@ class Database(ABC):
 
     @abstractmethod
     def _write(self, engine: Engine) -> AbstractContextManager[Connection]: ...
+
+    @abstractmethod
+    def _migrate(self, engine: Engine) -> AbstractContextManager[Connection]: ...
 
     @abstractmethod
     def _watch(self, connection: Connection) -> Watch: ...

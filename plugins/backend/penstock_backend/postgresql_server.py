@@ -4,7 +4,8 @@ Writing transactions run beside one another: what they decide by is locked row b
 first. Reading transactions see one moment (REPEATABLE READ).
 """
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, text
@@ -29,13 +30,18 @@ class PostgreSQLServer(Database):
     def _open(self) -> Engine:
         engine = self._make_engine()
         try:
-            with engine.begin() as connection:
-                connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATING})"))
+            with self._migrate(engine) as connection:
                 migrations.bring_up(connection, self.place)
         except BaseException:
             engine.dispose()
             raise
         return engine
+
+    @contextmanager
+    def _migrate(self, engine: Engine) -> Iterator[Connection]:
+        with engine.begin() as connection:
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATING})"))
+            yield connection
 
     def _make_engine(self) -> Engine:
         given = {"connect_timeout": _CONNECT_SECONDS, "application_name": "penstock", **self._url.query}

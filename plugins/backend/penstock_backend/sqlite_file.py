@@ -5,9 +5,10 @@ writers starve and refuses one that began by reading; behind the lock file each 
 told "database is locked". Reading transactions take no lock: in WAL mode they see the last commit.
 """
 
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,12 +39,28 @@ class SQLiteFile(Database):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         engine = _engine(self.path)
         try:
-            with self._exclusive(), _without_references(engine) as connection:
-                migrations.bring_up(connection, self.place)
+            with self._migrate(engine) as connection:
+                migrations.bring_up(connection, self.place, self._keep)
         except BaseException:
             engine.dispose()
             raise
         return engine
+
+    def _keep(self, revision: str) -> None:
+        """Take a copy of the file as another revision has it, before that changes."""
+        copy = self.path.with_name(f"{self.path.name}.{revision}")
+        if not copy.exists():
+            self.copy_to(copy)
+
+    def copy_to(self, target: Path) -> None:
+        """Write the database as it is now to *target*, while others use it."""
+        with self._reaching(), closing(sqlite3.connect(self.path)) as here, closing(sqlite3.connect(target)) as there:
+            here.backup(there)
+
+    @contextmanager
+    def _migrate(self, engine: Engine) -> Iterator[Connection]:
+        with self._exclusive(), _without_references(engine) as connection:
+            yield connection
 
     def _read(self, engine: Engine) -> AbstractContextManager[Connection]:
         return engine.begin()

@@ -1,5 +1,6 @@
 """The forms a penstock database has had, as Alembic revisions, and the step from any of them to the last."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,10 +15,11 @@ HEAD: Final = "0003"
 """The revision this penstock works with; known here, so that Alembic is imported only to migrate."""
 
 
-def bring_up(connection: Connection, place: str) -> None:
+def bring_up(connection: Connection, place: str, keep: Callable[[str], None] = lambda _revision: None) -> None:
     """Bring the database of *connection* to `HEAD`, from nothing or an older revision; *place* names it.
 
-    Raises BackendVersionError if a newer penstock wrote it, BackendUnreachableError if it is somebody else's.
+    *keep* is called with the older revision before anything is changed. Raises BackendVersionError if a newer penstock
+    wrote it, BackendUnreachableError if it is somebody else's.
     """
     found = _revision(connection, place)
     if found == HEAD:
@@ -30,6 +32,8 @@ def bring_up(connection: Connection, place: str) -> None:
         raise errors.BackendVersionError(message)
     from alembic import command
 
+    if found is not None:
+        keep(found)
     configuration = config()
     configuration.attributes["connection"] = connection
     command.upgrade(configuration, HEAD)

@@ -1,0 +1,147 @@
+"""Looking after a database: checks, copies, other forms, and old runs that go."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import text
+
+from penstock import clock, errors, states
+from penstock.backends.models import StateReport
+from penstock.spec import FlowSpec
+from penstock.testing import VirtualClock
+from penstock_backend import SQLBackend, maintenance
+from penstock_backend.backend import database_at
+from penstock_backend.commands import backend as command
+from penstock_backend.database import Database
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/penstock.db"
+    made: str = request.getfixturevalue("postgresql").make_database()
+    return made
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[SQLBackend]:
+    """A backend with four runs of one flow, then two of another, an hour apart, and one that has not begun."""
+    backend = SQLBackend(url)
+    with clock.use(VirtualClock()):
+        backend.create_project("shop")
+        for flow, count in (("prices", 4), ("stock", 2)):
+            backend.register_flow(FlowSpec(name=flow), project="shop")
+            for number in range(count):
+                backend.create_flow_run("shop", flow, name=f"{flow}-{number}")
+                (claim,) = backend.claim("ann")
+                reports = [
+                    StateReport(state=states.Success().serialize(), timestamp=clock.now(), slug=slug)
+                    for slug in ("load-1", None)
+                ]
+                backend.report_states(claim.run.id, claim.fence, reports)
+                clock.sleep(3600)
+        backend.create_flow_run("shop", "prices", name="waiting")
+        yield backend
+    backend.close()
+
+
+def names(backend: SQLBackend) -> set[str]:
+    return {run.name for run in backend.list_flow_runs(limit=100)}
+
+
+@pytest.fixture
+def database(store: SQLBackend) -> Iterator[Database]:
+    database = database_at(store.url)
+    yield database
+    database.close()
+
+
+def test_runs_that_ended_long_ago_go_but_for_the_last_of_each_flow(store: SQLBackend, database: Database) -> None:
+    which = maintenance.Pruning(timedelta(hours=2, minutes=30), keep_last=1)
+    assert list(maintenance.prune(database, which)) == [3]
+    assert names(store) == {"prices-3", "stock-0", "stock-1", "waiting"}
+    assert list(maintenance.prune(database, which)) == []
+
+
+def test_what_belongs_to_a_run_goes_with_it(store: SQLBackend, database: Database) -> None:
+    assert sum(list(maintenance.prune(database, maintenance.Pruning(timedelta(0))))) == 6
+    assert names(store) == {"waiting"}
+    assert maintenance.check(database).rows == {
+        "projects": 1, "flows": 2, "versions": 2, "runs": 1, "task runs": 0, "log lines": 0,
+    }  # fmt: skip
+
+
+def test_a_sound_database_has_no_faults_and_a_history_with_gaps_is_one(store: SQLBackend, database: Database) -> None:
+    found = maintenance.check(database)
+    assert (found.faults, found.rows["runs"], found.rows["task runs"]) == ([], 7, 6)
+    assert found.bytes > 10_000
+    run = store.get_flow_run("prices-1").id
+    with database.writing() as connection:
+        gap = text("DELETE FROM flow_run_states WHERE flow_run_id = :run AND state_version = 2")
+        connection.execute(gap, {"run": run})
+    assert maintenance.check(database).faults == ["the history of run prices-1 has gaps"]
+
+
+def test_a_copy_is_taken_while_others_write_and_is_a_database(tmp_path: Path) -> None:
+    store = SQLBackend(f"sqlite:///{tmp_path}/penstock.db")
+    store.create_project("shop")
+    database = database_at(store.url)
+    maintenance.backup(database, tmp_path / "copy.db")
+    copy = SQLBackend(f"sqlite:///{tmp_path}/copy.db")
+    assert [one.name for one in copy.list_projects()] == ["shop"]
+    with pytest.raises(errors.ConflictError, match=r"copy\.db is there already"):
+        maintenance.backup(database, tmp_path / "copy.db")
+    for one in (store, database, copy):
+        one.close()
+
+
+def test_of_a_file_that_is_brought_to_another_form_a_copy_is_kept(tmp_path: Path) -> None:
+    database = database_at(f"sqlite:///{tmp_path}/penstock.db")
+    maintenance.downgrade(database, "0002")
+    store = SQLBackend(f"sqlite:///{tmp_path}/penstock.db")
+    assert store.list_projects() == []
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "penstock.db.0002")) as kept:
+        assert kept.execute("SELECT version_num FROM alembic_version").fetchone() == ("0002",)
+
+
+def test_only_a_revision_that_there_is_can_be_gone_back_to(tmp_path: Path) -> None:
+    database = database_at(f"sqlite:///{tmp_path}/penstock.db")
+    with pytest.raises(errors.ConflictError, match=r"no revision '7'; there is"):
+        maintenance.downgrade(database, "7")
+    database.close()
+
+
+# the command line
+
+
+def called(*arguments: str) -> Any:
+    return CliRunner().invoke(command, arguments, standalone_mode=False)
+
+
+def test_the_command_line_checks_and_prunes(store: SQLBackend) -> None:
+    url = ["--backend", store.url]
+    assert "7 runs" in called("check", *url).output
+    assert json.loads(called("check", *url, "--json").output)["faults"] == []
+    planned = called("prune", *url, "--older-than", "150m", "--keep-last", "1", "--dry-run")
+    assert planned.output == "3 runs would be deleted\n"
+    done = called("prune", *url, "--older-than", "150m", "--keep-last", "1", "-q")
+    assert done.output == "Deleted 3 runs\n"
+    assert called("upgrade", *url).output.endswith("has revision 0003\n")
+
+
+def test_an_age_is_a_number_with_a_unit(tmp_path: Path) -> None:
+    done = called("prune", "--backend", f"sqlite:///{tmp_path}/p.db", "--older-than", "soon")
+    assert "write it as 30d, 12h, 90m or 4w" in str(done.exception)
+
+
+def test_a_copy_of_postgresql_is_taken_with_its_own_tool(postgresql: Any) -> None:
+    done = called("backup", "--backend", postgresql.make_database(), "/tmp/never")  # noqa: S108 - never written
+    assert "pg_dump" in str(done.exception)
