@@ -22,6 +22,7 @@ from typing import Any
 
 from penstock import hookimpl, hooks, settings, task
 from tests.benchmarks import references
+from tests.benchmarks.backend import backend
 from tests.benchmarks.clusters import dask, ray
 from tests.benchmarks.flows import SHAPES, run, run_mapped
 from tests.benchmarks.measuring import Row, Timed, compare, compare_runs, row
@@ -203,6 +204,7 @@ GROUPS: dict[str, Callable[[list[int], int], Iterator[Row]]] = {
     "efficiency": lambda _sizes, repeats: efficiency(repeats),
     "dask": dask,
     "ray": lambda _sizes, repeats: ray(repeats),
+    "backend": lambda sizes, repeats: backend(sizes[0], repeats),
     "observer": lambda sizes, repeats: observed(sizes[1], repeats),
     "memory": lambda sizes, _repeats: memory(10 * sizes[-1]),
     "import": lambda _sizes, repeats: imports(repeats),
