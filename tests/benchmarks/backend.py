@@ -1,4 +1,4 @@
-"""What the backend takes for a creation, a transition and a batch of them, on SQLite and PostgreSQL, durable commits."""
+"""What the backend takes for a creation, a transition and a batch of them: SQLite and PostgreSQL, durable commits."""
 
 import tempfile
 from collections.abc import Iterator

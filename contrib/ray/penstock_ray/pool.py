@@ -1,5 +1,6 @@
 """Ray behind the interface of `concurrent.futures`."""
 
+import pickle
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -62,7 +63,8 @@ class RayPool(futures.Executor):
             if run is None:  # to give options takes longer than to call
                 told = {"num_returns": 2, "max_retries": 3, "name": name, **options(asked)}
                 run = self._runs[name, *asked.items()] = ray.remote(_run).options(**told)
-            answer, kept = run.remote(self._path, packed.digest, packed.function, packed.arguments, *packed.held)
+            call = (self._path, packed.digest, packed.function, packed.arguments)
+            answer, kept = run.remote(pickle.dumps(call, pickle.HIGHEST_PROTOCOL), *packed.held)
             self._flying[answer] = future, packed.name, kept
         future.add_done_callback(lambda ended: ray.cancel(answer) if ended.cancelled() else None)
         answer.future().add_done_callback(lambda ended: self._done.put((answer, ended)))
@@ -107,11 +109,15 @@ def _reason(error: BaseException) -> str:
     return f"could not be run on the cluster: {type(error).__name__}: {str(error).strip().splitlines()[-1]}"
 
 
-def _run(path: "tuple[str, ...] | None", *call: Any) -> "tuple[bytes, remote.Kept | None]":
-    """Run a call on a worker; return its answer, which goes back, and what stays, if anything does."""
+def _run(call: bytes, *held: remote.Kept) -> "tuple[bytes, remote.Kept | None]":
+    """Run a call on a worker; return its answer, which goes back, and what stays, if anything does.
+
+    Ray prepares each argument by itself, so all but what is *held* comes in one.
+    """
+    path, *rest = pickle.loads(call)  # noqa: S301 - from the driver, over the cluster's own connections
     if path is not None and sys.path != [*path]:
         sys.path[:] = path
-    answer = remote.run(*call)
+    answer = remote.run(*rest, *held)
     return (answer.answer, answer) if isinstance(answer, remote.Kept) else (answer, None)
 
 
