@@ -49,7 +49,7 @@ class Flow(FlowGraph):
     def __init__(
         self,
         name: str,
-        schedule: "Schedule | None" = None,
+        schedule: "Schedule | str | Mapping[str, Any] | None" = None,
         executor: "Executor | str | Mapping[str, Any] | None" = None,
         run_config: "RunConfig | None" = None,
         storage: "Storage | str | Mapping[str, Any] | None" = None,
@@ -64,7 +64,8 @@ class Flow(FlowGraph):
     ) -> None:
         """Make a flow; raises FlowError without a name.
 
-        *executor*, *storage* and *result* are objects, type names (`"threads"`) or tables of a type and options.
+        *executor*, *storage* and *result* are objects, type names (`"threads"`) or tables of a type and options; so
+        is *schedule*, or text such as `"every 10 minutes"`.
         *terminal_state_handler* is called with the flow, the state its run is to end in and the states of its
         reference tasks, and may return another. *validate* validates at once what *tasks* and *edges* give.
         """
@@ -74,7 +75,7 @@ class Flow(FlowGraph):
             raise TypeError(f'state_handlers of flow "{name}" must be a list of functions; found {state_handlers!r}')
         super().__init__(name)
         self.module: str | None = sys._getframe(1).f_globals.get("__name__")  # noqa: SLF001 - names the script it is in
-        self.schedule: Schedule | None = schedule
+        self.schedule = schedule
         self.executor: Executor | str | Mapping[str, Any] | None = executor
         self.run_config: RunConfig | None = run_config
         self.result: Result | str | Mapping[str, Any] | None = result
@@ -216,6 +217,19 @@ class Flow(FlowGraph):
 
             logs.get_logger().debug("flow.%s() of %r is left out while its file is loaded", call, self.name)
         return loading
+
+    @property
+    def schedule(self) -> "Schedule | None":
+        """When the flow is due; a schedule, or text that stands for one, can be assigned."""
+        return self._schedule
+
+    @schedule.setter
+    def schedule(self, value: "Schedule | str | Mapping[str, Any] | None") -> None:
+        if value is not None:
+            from penstock.schedules import Schedule
+
+            value = Schedule.resolve(value)
+        self._schedule: Schedule | None = value
 
     @property
     def storage(self) -> "Storage | None":

@@ -99,17 +99,15 @@ class Parameter(Task, Generic[T]):
         return f"<Parameter: {self.name}>"
 
 
-def check_names(
-    flow: str, known: "Mapping[str, Parameter | ParameterSpec]", given: Iterable[str], example: str
-) -> None:
-    """Raise ParameterError if *given* lacks a required parameter of *known* or names another; *example* gives one."""
+def check_names(flow: str, known: "Mapping[str, Parameter | ParameterSpec]", given: Iterable[str], usage: str) -> None:
+    """Raise ParameterError if *given* lacks a required parameter of *known* or names another; *usage* gives one."""
     names = set(given)
     for name in sorted(names - known.keys()):
         hint = errors.did_you_mean(name, known) or f" Its parameters are {errors.listing(known)}."
         raise errors.ParameterError(f'Flow "{flow}" has no parameter "{name}".{hint}')
     missing = [name for name, parameter in known.items() if parameter.required and name not in names]
     if missing:
-        message = f'Flow "{flow}" needs a value for {errors.listing(missing)}: {example.format(missing[0])}'
+        message = f'Flow "{flow}" needs a value for {errors.listing(missing)}: {usage.format(missing[0])}'
         raise errors.ParameterError(message)
 
 

@@ -71,9 +71,8 @@ def run_flow(
     if begun.is_terminal():
         return begun
     pool, remote = open_executor(executor if executor is not None else flow.executor)
-    task_observers, flow_observers = calls.task_run_observers(), calls.flow_run_observers()
-    of_tasks, of_flows = narration.observers(watched=bool(task_observers))
-    task_observers, flow_observers = [*task_observers, *of_tasks], [*flow_observers, *of_flows]
+    of_tasks, of_flows = narration.observers(watched=bool(task_observers := calls.task_run_observers()))
+    task_observers, flow_observers = [*task_observers, *of_tasks], [*calls.flow_run_observers(), *of_flows]
     values = run_values(run, context or {})
     result, checkpointing = result_of(flow)
     setup = Setup(
@@ -127,9 +126,8 @@ def _settled(flow: "Flow", state: State) -> State:
     reference = [state.result[task] for task in flow.reference_tasks()]
     children = [one.map_states if isinstance(one, Mapped) else (one,) for one in reference]
     ends, handler = {child for states in children for child in states}, flow.terminal_state_handler
-    new = asked(
-        [lambda _flow, _old, end: handler(flow, end, ends)], flow, state, state, what="The terminal state handler"
-    )
+    handlers = [lambda _flow, _old, end: handler(flow, end, ends)]
+    new = asked(handlers, flow, state, state, what="The terminal state handler")
     new.result = new.result if new.result is not None else state.result
     return new
 
@@ -184,10 +182,7 @@ def check_parameters(flow: "Flow", given: Mapping[str, Any]) -> dict[str, Any]:
     """
     known = {parameter.name: parameter for parameter in flow.parameters()}
     check_names(flow.name, known, given, "flow.run({}=...)")
-    return {
-        name: parameter.validate(given[name]) if name in given else parameter.default
-        for name, parameter in known.items()
-    }
+    return {name: one.validate(given[name]) if name in given else one.default for name, one in known.items()}
 
 
 def _approve(name: str) -> bool:

@@ -76,9 +76,7 @@ class SchedulerSettings(Section):
 class LoggingSettings(Section):
     """What is logged, and in what form."""
 
-    level: str = Field(
-        default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$", description="lowest level shown"
-    )
+    level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$", description="the lowest shown")
     format: Literal["auto", "console", "json"] = Field(
         default="auto", description="auto: readable lines on a terminal, JSON elsewhere"
     )

@@ -104,11 +104,9 @@ def some_successful(at_least: float | None = None, at_most: float | None = None)
 class _Counting:
     """A trigger that counts; a class so that it can be pickled and names itself."""
 
-    def __init__(
-        self, name: str, counts: Callable[[State], bool], at_least: float | None, at_most: float | None
-    ) -> None:
+    def __init__(self, name: str, rule: Callable[[State], bool], at_least: float | None, at_most: float | None) -> None:
         self.__name__ = name
-        self._counts = counts
+        self._counts = rule
         self._at_least = at_least
         self._at_most = at_most
 

@@ -406,9 +406,7 @@ class Driver:
         """Take up how calls ended; plain successes of children that nobody has a say in, at once."""
         mapping, handlers = self.board.maps.get(number), self.board.plan.tasks[number].options.state_handlers
         if mapping is not None and not (ended.states or handlers or self.board.setup.watched):
-            children = (
-                calls.children if isinstance(calls, Batch) else [call[1] for call in calls if call[1] is not None]
-            )
+            children = calls.children if isinstance(calls, Batch) else [one[1] for one in calls if one[1] is not None]
             mapping.end_all(children, ended.values)
             self._children_ended(mapping, children)
             return

@@ -23,9 +23,7 @@ class EventLoop:
 
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            self._thread = threading.Thread(
-                target=self._serve, args=(self._loop,), name="penstock-event-loop", daemon=True
-            )
+            self._thread = threading.Thread(target=self._serve, args=(self._loop,), name="penstock-loop", daemon=True)
             self._thread.start()
         return asyncio.run_coroutine_threadsafe(call(), self._loop)
 

@@ -75,9 +75,7 @@ class Mapping:
 
     def inputs(self, child: int) -> tuple[Any, ...]:
         """Return the arguments of a child."""
-        return tuple(
-            [value[child] if mapped else value for value, mapped in zip(self.arguments, self.mapped, strict=True)]
-        )
+        return tuple([one[child] if mapped else one for one, mapped in zip(self.arguments, self.mapped, strict=True)])
 
     def batch(self, children: Sequence[int]) -> Batch | None:
         """Return the calls of *children*, or None if one of them has ended or follows what was no plain success."""

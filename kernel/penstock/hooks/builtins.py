@@ -17,10 +17,7 @@ def penstock_register_executor() -> Mapping[str, str]:
 @hookimpl
 def penstock_register_result() -> Mapping[str, str]:
     """Offer the results that need no place outside the process."""
-    return {
-        "constant": "penstock.results.memory:ConstantResult",
-        "memory": "penstock.results.memory:MemoryResult",
-    }
+    return {"constant": "penstock.results.memory:ConstantResult", "memory": "penstock.results.memory:MemoryResult"}
 
 
 @hookimpl

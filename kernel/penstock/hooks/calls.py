@@ -108,9 +108,7 @@ def _guarded(implementation: Any, names: tuple[str, ...]) -> Callable[..., None]
         try:
             function(one, two, three)
         except Exception:  # an observer's own code: told, never asked
-            name = implementation.plugin_name
-            logging.getLogger("penstock.plugins").exception(
-                "The observer of the plugin %s raised; the run goes on", name
-            )
+            log = logging.getLogger("penstock.plugins")
+            log.exception("The observer of the plugin %s raised; the run goes on", implementation.plugin_name)
 
     return tell

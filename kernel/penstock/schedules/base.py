@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
+from penstock import errors
 from penstock.hooks import lookup
 from penstock.hooks.kinds import Kind
 
@@ -50,6 +51,21 @@ class Schedule(Kind, ABC):
         """Make an object of *cls*, or of the schedule that is made of clocks."""
         made: Self = object.__new__(lookup.find(cls.kind, "ClockSchedule") if cls is Schedule else cls)
         return made
+
+    @classmethod
+    def resolve(cls, value: Any, /, **options: Any) -> Self:
+        """Return a schedule for *value*, as every kind does; text that names no type is a time of its own.
+
+        So `"0 6 * * 1-5 Europe/Paris"` and `"every 10 minutes"` are schedules. Raises ScheduleError that shows the
+        forms for other text, PluginMissingError where `penstock-schedulers`, which reads them, is not installed.
+        """
+        try:
+            return super().resolve(value, **options)
+        except errors.UnknownTypeError:
+            if not isinstance(value, str):
+                raise
+            read: Self = lookup.find(cls.kind, "ClockSchedule").from_text(value, **options)
+            return read
 
     @abstractmethod
     def next(self, n: int, after: datetime | None = None) -> list[datetime]:

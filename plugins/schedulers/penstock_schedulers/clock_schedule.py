@@ -81,6 +81,16 @@ class ClockSchedule(PlannedSchedule):
             adjustments: Sequence[Callable[[datetime], datetime] | Data] | None = None,
         ) -> None: ...
 
+    @classmethod
+    def from_text(cls, text: str, **options: Any) -> Schedule:
+        """Return the schedule that *text* stands for: `"0 6 * * 1-5 Europe/Paris"`, `"every 10 minutes"`.
+
+        Raises ScheduleError showing the forms.
+        """
+        from penstock_schedulers import text as texts
+
+        return texts.read(text, **options)
+
     @property
     def start_date(self) -> datetime | None:
         """The earliest start of its clocks, of those that have one."""

@@ -37,7 +37,7 @@ def schedule() -> None:
 def preview(expression: str, *, count: int, zone: str | None, as_json: bool) -> None:
     """Print the next times of a cron expression, or of a registered flow's schedule."""
     local = _zone(zone)
-    found = _of_flow(expression) if _names_a_flow(expression) else _of_cron(expression, zone)
+    found = _of_flow(expression) if _names_a_flow(expression) else _of_text(expression, zone)
     events = found.events(count)
     if as_json:
         printing.print_json([_as_data(event) for event in events])
@@ -71,12 +71,11 @@ def _zone(name: str | None) -> ZoneInfo:
         raise errors.ScheduleError(message) from error
 
 
-def _of_cron(expression: str, zone: str | None) -> "Schedule":
+def _of_text(expression: str, zone: str | None) -> "Schedule":
     from penstock.schedules import Schedule
 
-    wanted: dict[str, Any] = {"type": "cron", "cron": expression}
-    found: Schedule = Schedule.resolve({**wanted, "timezone": zone} if zone else wanted)
-    return found
+    options: dict[str, Any] = {"timezone": zone} if zone else {}
+    return Schedule.resolve(expression, **options)
 
 
 def _of_flow(name: str) -> "Schedule":
