@@ -14,7 +14,7 @@ from penstock import errors
 from penstock.hooks import kinds
 from penstock.schedules import ClockEvent, Schedule
 from penstock_schedulers import rules
-from penstock_schedulers.planned import Coming, PlannedSchedule, coming
+from penstock_schedulers.planned import Coming, Planned, PlannedSchedule, coming
 
 EXAMINED: Final = 10_000
 """So many events of the clocks are looked at to answer one question; what lies behind them is not seen."""
@@ -74,7 +74,7 @@ class ClockSchedule(PlannedSchedule):
 
         def __init__(
             self,
-            clocks: Sequence[Schedule],
+            clocks: Sequence[Schedule | str],
             filters: Sequence[Callable[[datetime], bool] | Data] | None = None,
             or_filters: Sequence[Callable[[datetime], bool] | Data] | None = None,
             not_filters: Sequence[Callable[[datetime], bool] | Data] | None = None,
@@ -101,15 +101,23 @@ class ClockSchedule(PlannedSchedule):
         """The latest end of its clocks, of those that have one."""
         return max(self._dates("end_date"), default=None)
 
+    @property
+    def most_jitter(self) -> timedelta:
+        """The largest jitter of its clocks."""
+        return max(
+            (clock.most_jitter for clock in self.clocks if isinstance(clock, PlannedSchedule)), default=timedelta(0)
+        )
+
     def coming(self, after: datetime) -> Coming:
         """Yield the events of the clocks that pass the filters, at their adjusted times."""
         due: list[ClockEvent] = []  # at the time that was told last
-        for event, zone in self._adjusted(after):
+        for planned in self._adjusted(after):
+            event = planned.event
             if due and due[0].start_time != event.start_time:
                 due.clear()
             if event.start_time > after and event not in due:
                 due.append(event)
-                yield event, zone
+                yield planned
 
     def spec(self) -> kinds.KindSpec:
         """Return this schedule as data; raises ScheduleError for a function that no plugin registers."""
@@ -128,12 +136,14 @@ class ClockSchedule(PlannedSchedule):
         """Yield events in the order of their adjusted times, from *after* or a little before."""
         moves = [rules.moves(adjustment) for adjustment in self.adjustments]
         least, most = (sum((bounds[side] for bounds in moves), timedelta(0)) for side in (0, 1))
-        waiting: list[tuple[datetime, int, Any]] = []
+        waiting: list[tuple[datetime, int, Planned]] = []
         try:
-            for number, (event, zone) in enumerate(self._chosen(after, after - most)):
-                time = self._adjust(event.start_time.astimezone(zone)).astimezone(UTC)
-                heappush(waiting, (time, number, (replace(event, start_time=time), zone)))
-                while waiting and waiting[0][0] <= event.start_time + least:  # no later event moves before it
+            for number, planned in enumerate(self._chosen(after, after - most)):
+                moment = self._adjust(planned.moment)
+                time = moment.astimezone(UTC)
+                adjusted = replace(planned, event=replace(planned.event, start_time=time), moment=moment)
+                heappush(waiting, (time, number, adjusted))
+                while waiting and waiting[0][0] <= planned.event.start_time + least:  # no later event moves before it
                     yield heappop(waiting)[-1]
         except OverflowError:  # past the year 9999 there are no dates
             pass
@@ -143,10 +153,10 @@ class ClockSchedule(PlannedSchedule):
         """Yield the clocks' events after *since* that pass the filters, until too many after *after* did not."""
         examined = 0
         streams = (coming(clock, since) for clock in self.clocks)
-        for event, zone in merge(*streams, key=lambda found: found[0].start_time):
-            if self._passes(event.start_time.astimezone(zone)):
-                yield event, zone
-            examined += event.start_time > after
+        for planned in merge(*streams, key=lambda planned: planned.event.start_time):
+            if self._passes(planned.moment):
+                yield planned
+            examined += planned.event.start_time > after
             if examined == EXAMINED:
                 return
 

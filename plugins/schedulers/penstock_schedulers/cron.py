@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from heapq import heappop, heappush, merge
+from heapq import merge
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 from zoneinfo import ZoneInfo
@@ -11,8 +11,9 @@ from cronsim import CronSim, CronSimError
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from penstock_schedulers.local_times import instant, instants
-from penstock_schedulers.zoned import ZonedSchedule
+from penstock_schedulers import local_times
+from penstock_schedulers.local_times import Time
+from penstock_schedulers.zoned import WallSchedule
 
 _ALIASES: Final = {
     "@yearly": "0 0 1 1 *",
@@ -31,11 +32,12 @@ _LONGEST_PAUSE: Final = timedelta(
 _ANY_DAY: Final = datetime(2024, 1, 1)  # noqa: DTZ001 - to parse an expression, which needs some day
 
 
-class CronSchedule(ZonedSchedule):
+class CronSchedule(WallSchedule):
     """Due when the clocks of a zone show what a cron expression asks for: `CronSchedule("0 6 * * 1-5")`.
 
     On days when clocks are changed, what is due at a time of day is due once: the first time it is shown, or where
-    it is skipped, right after. Expressions whose minute or hour begins with `*` follow the time that really passes.
+    it is skipped, right after, unless `fold` or `gap` say otherwise. Expressions whose minute or hour begins with `*`
+    follow the time that really passes, and need neither.
     """
 
     type: ClassVar[str] = "cron"
@@ -84,14 +86,16 @@ class CronSchedule(ZonedSchedule):
             raise PydanticCustomError("cron", "{message}", {"message": str(error)}) from error
         return cron
 
-    def times(self, after: datetime) -> Iterator[datetime]:
+    def times(self, after: datetime) -> Iterator[Time]:
         """Yield the times after *after*, and some before."""
-        zone = self.zone()
-        fields = _fields(self.cron)
-        minute, hour = fields.split()[:2]
-        really = minute.startswith("*") or hour.startswith("*")
-        shown = self._shown(_first_wall(after, zone) - timedelta(seconds=1))
-        return _in_order((instants(wall, zone) if really else [instant(wall, zone)]) for wall in shown)
+        minute, hour = _fields(self.cron).split()[:2]
+        if minute.startswith("*") or hour.startswith("*"):
+            return local_times.times(self.walls(after), self.zone(), "skip", "both")
+        return super().times(after)
+
+    def walls(self, after: datetime) -> Iterator[datetime]:
+        """Yield what the expression asks for, from about *after* on."""
+        return self._shown(_first_wall(after, self.zone()) - timedelta(seconds=1))
 
     def _shown(self, after: datetime) -> Iterator[datetime]:
         """Yield what clocks show when it is due."""
@@ -128,18 +132,11 @@ def _fields(cron: str) -> str:
 
 
 def _first_wall(after: datetime, zone: ZoneInfo) -> datetime:
-    """Return what clocks show at the earliest from *after* on: less than they show now if they are put back soon."""
-    wall, soon = (time.astimezone(zone).replace(tzinfo=None) for time in (after, after + _LONGEST_CHANGE))
-    put_back = wall + _LONGEST_CHANGE - soon
-    return wall - max(put_back, timedelta(0))
+    """Return the earliest that may stand for a time after *after*.
 
-
-def _in_order(shown: Iterator[list[datetime]]) -> Iterator[datetime]:
-    """Yield the instants of ascending wall times in ascending order: second showings wait for their turn."""
-    waiting: list[datetime] = []
-    for times in shown:
-        while waiting and times and waiting[0] < times[0]:
-            yield heappop(waiting)
-        for time in times:
-            heappush(waiting, time)
-    yield from sorted(waiting)
+    That is less than clocks show then where they are put back soon, or were put forward and a time is shifted by that.
+    """
+    around = (after - _LONGEST_CHANGE, after, after + _LONGEST_CHANGE)
+    lately, wall, soon = (time.astimezone(zone).replace(tzinfo=None) for time in around)
+    put_forward, put_back = wall - _LONGEST_CHANGE - lately, wall + _LONGEST_CHANGE - soon
+    return wall - max(put_back, timedelta(0)) - max(put_forward, timedelta(0))

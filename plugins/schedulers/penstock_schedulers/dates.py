@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from penstock_schedulers.local_times import Time
 from penstock_schedulers.zoned import ZonedSchedule, in_zone
 
 
@@ -28,10 +29,13 @@ class DatesSchedule(ZonedSchedule):
             **options: Any,
         ) -> None: ...
 
-    def times(self, after: datetime) -> Iterator[datetime]:
+    def times(self, after: datetime) -> Iterator[Time]:
         """Yield the dates after *after*."""
         times = [date.astimezone(UTC) for date in self.dates]
-        return iter(times[bisect_right(times, after) :])
+        begin = bisect_right(times, after)
+        return (
+            Time(time, date.replace(tzinfo=None)) for time, date in zip(times[begin:], self.dates[begin:], strict=True)
+        )
 
     @classmethod
     def first_date(cls, options: dict[str, Any]) -> Any:

@@ -1,6 +1,21 @@
 """From what a clock on the wall shows to the instants at which it shows it, over the days when clocks are changed."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
+from heapq import heappop, heappush
+from typing import Literal, NamedTuple, TypeAlias
+
+Gap: TypeAlias = Literal["after", "shift", "skip"]
+"""What becomes of a time of day that clocks skip: due as soon as they are put forward, as much later, or not at all."""
+Fold: TypeAlias = Literal["first", "second", "both"]
+"""Which showing of a time of day that clocks repeat is due."""
+
+
+class Time(NamedTuple):
+    """An instant (UTC), and what the clock on the wall was asked to show at it."""
+
+    instant: datetime
+    asked: datetime
 
 
 def instants(wall: datetime, zone: tzinfo) -> list[datetime]:
@@ -13,6 +28,33 @@ def instant(wall: datetime, zone: tzinfo) -> datetime:
     """Return the one instant (UTC) that *wall* stands for: in a fold the first, in a gap the first after it."""
     shown = instants(wall, zone)
     return shown[0] if shown else _end_of_gap(wall, zone)
+
+
+def times(walls: Iterator[datetime], zone: tzinfo, gap: Gap, fold: Fold) -> Iterator[Time]:
+    """Yield what ascending *walls* stand for, ascending; several walls of a gap may stand for one instant."""
+    waiting: list[Time] = []  # second showings, and what was shifted past the end of a gap
+    for wall in walls:
+        shown = instants(wall, zone)
+        earliest = shown[0] if shown else _end_of_gap(wall, zone)  # nothing that follows is before it
+        while waiting and waiting[0].instant < earliest:
+            yield heappop(waiting)
+        chosen = _of_fold(shown, fold) if shown else _of_gap(wall, zone, earliest, gap)
+        if not waiting and chosen == [earliest]:
+            yield Time(earliest, wall)
+            continue
+        for one in chosen:
+            heappush(waiting, Time(one, wall))
+    yield from sorted(waiting)
+
+
+def _of_fold(shown: list[datetime], fold: Fold) -> list[datetime]:
+    return shown if fold == "both" else [shown[-1 if fold == "second" else 0]]
+
+
+def _of_gap(wall: datetime, zone: tzinfo, end: datetime, gap: Gap) -> list[datetime]:
+    if gap == "shift":  # by the offset that held before, as RFC 5545 reads such a time
+        return [wall.replace(tzinfo=zone, fold=0).astimezone(UTC)]
+    return [end] if gap == "after" else []
 
 
 def _end_of_gap(wall: datetime, zone: tzinfo) -> datetime:

@@ -10,8 +10,7 @@ from dateutil import rrule
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from penstock_schedulers.local_times import instant
-from penstock_schedulers.zoned import ZonedSchedule, zone_name
+from penstock_schedulers.zoned import WallSchedule, zone_name
 
 _PERIODS: Final = {
     rrule.WEEKLY: timedelta(weeks=1),
@@ -23,11 +22,12 @@ _PERIODS: Final = {
 _LONGEST_CHANGE: Final = timedelta(hours=26)  # no clock was ever put forward or back by more than a day
 
 
-class RRuleSchedule(ZonedSchedule):
+class RRuleSchedule(WallSchedule):
     """Due by the rules of a calendar: `RRuleSchedule("DTSTART:20260105T090000 RRULE:FREQ=WEEKLY;BYDAY=MO,TH")`.
 
     A `rrule` or `rruleset` of python-dateutil is taken as such text. Rules are followed by the clocks on the wall, in
-    the zone of `DTSTART` unless `timezone` is given; what a change of clocks skips or repeats is due once.
+    the zone of `DTSTART` unless `timezone` is given; what a change of clocks skips or repeats is due once, unless `gap`
+    or `fold` say otherwise.
     """
 
     type: ClassVar[str] = "rrule"
@@ -47,12 +47,12 @@ class RRuleSchedule(ZonedSchedule):
             **options: Any,
         ) -> None: ...
 
-    def times(self, after: datetime) -> Iterator[datetime]:
-        """Yield the times after *after*, and some before."""
-        zone = self.zone()
-        earliest = after.astimezone(zone).replace(tzinfo=None) - _LONGEST_CHANGE
+    def walls(self, after: datetime) -> Iterator[datetime]:
+        """Yield what the rules name, from a day before *after*."""
+        earliest = after.astimezone(self.zone()).replace(tzinfo=None) - _LONGEST_CHANGE
         rules = _combined(_read(self.rrule_obj), lambda rule: _forwarded(rule, earliest))
-        return (instant(wall, zone) for wall in rules.xafter(earliest))
+        found: Iterator[datetime] = rules.xafter(earliest)
+        return found
 
     @classmethod
     def first_date(cls, options: dict[str, Any]) -> Any:

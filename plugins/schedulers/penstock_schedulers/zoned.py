@@ -13,8 +13,9 @@ from pydantic_core import PydanticCustomError, PydanticSerializationError
 from penstock import errors
 from penstock.hooks.kinds import KindSpec, Labels
 from penstock.schedules import ClockEvent
-from penstock_schedulers.local_times import instant, instants
-from penstock_schedulers.planned import Coming, PlannedSchedule
+from penstock_schedulers import local_times
+from penstock_schedulers.local_times import Fold, Gap, Time, instant, instants
+from penstock_schedulers.planned import Coming, Planned, PlannedSchedule
 
 
 class ZonedSchedule(PlannedSchedule, ABC):
@@ -33,10 +34,18 @@ class ZonedSchedule(PlannedSchedule, ABC):
     labels: Labels | None = Field(
         default=None, description="labels of the runs that this makes, in the place of the flow's"
     )
+    jitter: timedelta = Field(
+        default=timedelta(0),
+        ge=timedelta(0),
+        description="each time is due later by less than so many seconds, always by as many, and before the next",
+    )
+    jitter_seed: str = Field(
+        default="", description="what lets schedules with the same times have another jitter: the name of the flow, say"
+    )
 
     @abstractmethod
-    def times(self, after: datetime) -> Iterator[datetime]:
-        """Yield the times (UTC) after *after* in their order; earlier ones and repetitions are left out later."""
+    def times(self, after: datetime) -> Iterator[Time]:
+        """Yield the times after *after* in their order; earlier ones and repetitions are left out later."""
 
     def coming(self, after: datetime) -> Coming:
         """Yield an event for each time from `start_date` to `end_date`."""
@@ -44,8 +53,14 @@ class ZonedSchedule(PlannedSchedule, ABC):
         labels = None if self.labels is None else sorted(self.labels)
         if self.start_date is not None:
             after = max(after, self.start_date.astimezone(UTC) - timedelta(microseconds=1))
-        for time in takewhile(lambda time: end is None or time <= end, self._until_the_end_of_time(after)):
-            yield ClockEvent(time, self.parameter_defaults, labels), zone
+        for time in takewhile(lambda time: end is None or time.instant <= end, self._until_the_end_of_time(after)):
+            event = ClockEvent(time.instant, self.parameter_defaults, labels)
+            yield Planned(event, time.instant.astimezone(zone), time.asked, self.jitter, self.jitter_seed)
+
+    @property
+    def most_jitter(self) -> timedelta:
+        """By how much later than its clock says an event may be due: less than this."""
+        return self.jitter
 
     def zone(self) -> ZoneInfo:
         """Return the time zone."""
@@ -57,12 +72,12 @@ class ZonedSchedule(PlannedSchedule, ABC):
         with errors.told_as(errors.ScheduleError, failure, PydanticSerializationError):
             return super().spec()
 
-    def _until_the_end_of_time(self, after: datetime) -> Iterator[datetime]:
+    def _until_the_end_of_time(self, after: datetime) -> Iterator[Time]:
         last = after
         try:
             for time in self.times(after):
-                if time > last:
-                    last = time
+                if time.instant > last:
+                    last = time.instant
                     yield time
         except OverflowError:  # past the year 9999 there are no dates
             return
@@ -102,6 +117,26 @@ class ZonedSchedule(PlannedSchedule, ABC):
         if start is not None and end is not None and start.astimezone(UTC) > end.astimezone(UTC):
             raise PydanticCustomError("order", "its end_date is before its start_date, so that it is never due")
         return self
+
+
+class WallSchedule(ZonedSchedule, ABC):
+    """A schedule that names what clocks on the wall show, over the days when they are changed."""
+
+    gap: Gap = Field(
+        default="after",
+        description="when a time that clocks skip is due: right after, as much later (shift), or never (skip)",
+    )
+    fold: Fold = Field(
+        default="first", description="which of a time that clocks show twice is due: first, second, both"
+    )
+
+    @abstractmethod
+    def walls(self, after: datetime) -> Iterator[datetime]:
+        """Yield in their order what clocks are to show, from before what is due after *after*."""
+
+    def times(self, after: datetime) -> Iterator[Time]:
+        """Yield the times after *after*, and some before."""
+        return local_times.times(self.walls(after), self.zone(), self.gap, self.fold)
 
 
 def in_zone(date: datetime, others: ValidationInfo) -> datetime:

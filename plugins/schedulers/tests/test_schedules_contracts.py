@@ -43,6 +43,26 @@ class TestDailyCron(ScheduleContract):
         return CronSchedule("30 2 * * *", timezone="Europe/Berlin")
 
 
+class TestCronOfAnotherPolicy(ScheduleContract):
+    @pytest.fixture
+    def schedule(self) -> Schedule:
+        return CronSchedule("*/20 2 * * *", timezone="Europe/Berlin", gap="shift", fold="both")
+
+
+class TestCronWithJitter(ScheduleContract):
+    @pytest.fixture
+    def schedule(self) -> Schedule:
+        return CronSchedule(
+            "0,1,30 * * * *", jitter=600, jitter_seed="census", start_date=datetime(2026, 3, 1, tzinfo=UTC)
+        )
+
+
+class TestIntervalWithMoreJitterThanRoom(ScheduleContract):
+    @pytest.fixture
+    def schedule(self) -> Schedule:
+        return IntervalSchedule(interval=timedelta(seconds=10), jitter=timedelta(hours=1))
+
+
 class TestCronByTheMinute(ScheduleContract):
     @pytest.fixture
     def schedule(self) -> Schedule:

@@ -50,6 +50,7 @@ def test_any_number_of_any_unit_is_an_interval(number: int, unit: tuple[str, int
 def test_text_stands_wherever_a_schedule_does() -> None:
     flow = Flow("x")
     flow.schedule = "every 10 minutes"
+    assert flow.schedule is not None
     assert flow.schedule.next(1, datetime(2026, 1, 1, tzinfo=UTC)) == [datetime(2026, 1, 1, 0, 10, tzinfo=UTC)]
     flow.schedule = {"type": "cron", "cron": "@daily"}
     assert flow.schedule == CronSchedule("@daily")
