@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import Field
 
-from penstock_schedulers import rules
+from penstock_schedulers import holidays, rules
+from penstock_schedulers.holidays import Place
 from penstock_schedulers.rules import Rule
 
 __all__ = [
-    "at_time", "between_dates", "between_datetimes", "between_times", "is_day_of_week", "is_month_end",
-    "is_month_start", "is_weekday", "is_weekend", "on_date", "on_datetime",
+    "at_time", "between_dates", "between_datetimes", "between_times", "is_day_of_week", "is_holiday", "is_month_end",
+    "is_month_start", "is_weekday", "is_weekend", "is_workday", "on_date", "on_datetime",
 ]  # fmt: skip
 
 _SATURDAY: Final = 5
@@ -84,6 +85,21 @@ def is_month_start(moment: datetime) -> bool:
 def is_month_end(moment: datetime) -> bool:
     """On the last day of every month."""
     return (moment.date() + timedelta(days=1)).day == 1
+
+
+@Rule
+def is_holiday(moment: datetime, place: Place) -> bool:
+    """On the public holidays of a country (`DE`), a part of one (`DE-BY`), or a market (`NYSE`).
+
+    Needs the library `holidays`, as does `is_workday`: `pip install "penstock-schedulers[holidays]"`.
+    """
+    return moment.date() in holidays.calendar(place)
+
+
+@Rule
+def is_workday(moment: datetime, place: Place) -> bool:
+    """From Monday to Friday, but for the public holidays of *place*."""
+    return holidays.works(moment.date(), place)
 
 
 def _between(start: Any, found: Any, end: Any) -> bool:

@@ -40,18 +40,18 @@ def penstock_register_scheduler() -> Mapping[str, str]:
 
 @hookimpl
 def penstock_register_schedule_filters() -> Mapping[str, str]:
-    """Register the filters of Prefect 1."""
+    """Register the filters of Prefect 1, and those that know holidays."""
     return _functions(
         "filters",
-        "at_time between_dates between_datetimes between_times is_day_of_week is_month_end is_month_start is_weekday "
-        "is_weekend on_date on_datetime",
+        "at_time between_dates between_datetimes between_times is_day_of_week is_holiday is_month_end is_month_start "
+        "is_weekday is_weekend is_workday on_date on_datetime",
     )
 
 
 @hookimpl
 def penstock_register_schedule_adjustments() -> Mapping[str, str]:
-    """Register the adjustments of Prefect 1."""
-    return _functions("adjustments", "add next_weekday")
+    """Register the adjustments of Prefect 1, and one that knows holidays."""
+    return _functions("adjustments", "add next_weekday next_workday")
 
 
 def _functions(module: str, names: str) -> dict[str, str]:

@@ -55,8 +55,8 @@ def test_a_filter_shows_what_it_is() -> None:
     assert filters.between_times(time(9), end=time(17)) == filters.between_times(start="09:00", end="17:00")  # type: ignore[arg-type]  # as data has it
     with pytest.raises(errors.SettingsError, match=r"is_day_of_week\(day_of_week\) does not fit: day_of_week: .* 6"):
         filters.is_day_of_week(7)
-    with pytest.raises(AttributeError, match="no attribute 'is_holiday'; there is at_time"):
-        getattr(filters, "is_" + "holiday")
+    with pytest.raises(AttributeError, match="no attribute 'is_eclipse'; there is at_time"):
+        getattr(filters, "is_" + "eclipse")
 
 
 def test_the_names_of_the_classic_are_there() -> None:
