@@ -57,7 +57,62 @@ def test_an_expression_is_previewed_in_a_zone(penstock: Callable[..., Any]) -> N
     assert all(" 06:00:00 CE" in line for line in lines)
     times = json.loads(penstock("schedule", "preview", "30 4 * * *", "-n", "2", "--json").out)
     assert [time["scheduled_time"][-10:] for time in times] == ["T04:30:00Z"] * 2
-    assert [(time["parameters"], time["labels"]) for time in times] == [({}, None)] * 2
+    assert [(time["parameters"], time["labels"], time["marks"]) for time in times] == [({}, None, [])] * 2
+
+
+def test_text_of_any_form_is_previewed_in_its_own_zone_unless_another_is_asked_for(
+    penstock: Callable[..., Any],
+) -> None:
+    def preview(*arguments: str) -> list[str]:
+        lines: list[str] = penstock("schedule", "preview", *arguments, "--after", "2026-07-01T00:05Z").out.splitlines()
+        return lines
+
+    assert preview("0 6 * * 1-5 Europe/Berlin", "-n", "1") == ["Wed 2026-07-01 06:00:00 CEST"]
+    assert preview("0 6 * * 1-5 Europe/Berlin", "-n", "1", "--zone", "UTC") == ["Wed 2026-07-01 04:00:00 UTC"]
+    assert preview("0 6 * * 1-5", "-n", "1", "--zone", "Asia/Tokyo") == ["Thu 2026-07-02 06:00:00 JST"]
+    assert preview("every 10 minutes", "-n", "2")[1] == "Wed 2026-07-01 00:20:00 UTC"
+
+
+def test_hours_that_clocks_skip_and_repeat_are_marked(penstock: Callable[..., Any]) -> None:
+    forward = penstock("schedule", "preview", "30 2 * * * Europe/Berlin", "--after", "2026-03-28T00:00Z", "-n", "3")
+    assert forward.out.splitlines() == [
+        "Sat 2026-03-28 02:30:00 CET",
+        "    clocks go forward: 02:00 to 03:00 is skipped",
+        "Sun 2026-03-29 03:00:00 CEST  (02:30 is skipped, clocks go forward)",
+        "Mon 2026-03-30 02:30:00 CEST",
+    ]
+    back = ("schedule", "preview", "*/30 2 * * * Europe/Berlin", "--after", "2026-10-25T00:00Z", "-n", "3")
+    assert penstock(*back).out.splitlines() == [
+        "Sun 2026-10-25 02:30:00 CEST  (the first of two, clocks go back)",
+        "    clocks go back: 02:00 to 03:00 is repeated",
+        "Sun 2026-10-25 02:00:00 CET  (the second of two, clocks go back)",
+        "Sun 2026-10-25 02:30:00 CET  (the second of two, clocks go back)",
+    ]
+    first = json.loads(penstock(*back, "--json").out)[0]
+    assert first["marks"] == [{"kind": "repeated", "words": "the first of two, clocks go back"}]
+    assert (first["local_time"], first["zone"]) == ("2026-10-25T02:30:00+02:00", "Europe/Berlin")
+
+
+def test_times_that_are_left_out_show_why(penstock: Callable[..., Any]) -> None:
+    source = """
+from penstock import Flow
+from penstock.schedules import CronSchedule, Schedule
+
+with Flow("nightly", schedule=CronSchedule("30 2 * * *", timezone="Europe/Berlin", gap="skip")) as flow:
+    pass
+with Flow("moved", schedule=Schedule(["0 9 * * 6 Europe/Berlin"], adjustments=["next_weekday"])) as moved:
+    pass
+"""
+    Path("nightly.py").write_text(source, encoding="utf-8")
+    assert penstock("register", "nightly.py", "--project", "tutorial").code == 0
+    preview = ("schedule", "preview", "--after", "2026-03-28T02:00Z", "-n", "1")
+    assert penstock(*preview, "tutorial/nightly").out.splitlines() == [
+        "    clocks go forward: 02:00 to 03:00 is skipped",
+        "Mon 2026-03-30 02:30:00 CEST",
+    ]
+    assert penstock(*preview, "tutorial/moved").out.splitlines() == [
+        "Mon 2026-03-30 09:00:00 CEST  (moved from Sat 2026-03-28 09:00)",
+    ]
 
 
 def test_a_registered_flow_is_previewed(penstock: Callable[..., Any], ticking: Path) -> None:
@@ -78,10 +133,10 @@ def test_what_each_clock_gives_its_runs_is_previewed(penstock: Callable[..., Any
         "2090-01-03 06:00:00 UTC",
     ]
     found = json.loads(penstock("schedule", "preview", "tutorial/clocks", "-n", "1", "--json").out)
-    time = "2090-01-02T06:00:00Z"
+    when = {"scheduled_time": "2090-01-02T06:00:00Z", "local_time": "2090-01-02T06:00:00+00:00", "zone": "UTC"}
     assert found == [
-        {"scheduled_time": time, "parameters": {"name": "Ada"}, "labels": ["big", "gpu"]},
-        {"scheduled_time": time, "parameters": {}, "labels": []},
+        {**when, "parameters": {"name": "Ada"}, "labels": ["big", "gpu"], "marks": []},
+        {**when, "parameters": {}, "labels": [], "marks": []},
     ]
 
 
@@ -90,6 +145,8 @@ def test_what_each_clock_gives_its_runs_is_previewed(penstock: Callable[..., Any
     [
         (["schedule", "preview", "0 25 * * *"], 'option "cron" of schedule "cron"'),
         (["schedule", "preview", "0 6 * * *", "--zone", "Mars/Base"], 'There is no time zone "Mars/Base"'),
+        (["schedule", "preview", "evry 10 minutes"], "No schedule is written 'evry 10 minutes'; expected one of"),
+        (["schedule", "preview", "0 0 6 * * 1"], "it has 6 fields; expected 5"),
         (["schedule", "preview", "tutorial/census"], "The flow tutorial/census has no schedule"),
         (["serve", "census.py"], 'Flow "census" has no schedule'),
         (["serve", "nowhere.py"], "nowhere.py cannot be read"),
