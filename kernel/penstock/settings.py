@@ -42,6 +42,10 @@ KindOptions = Annotated[dict[str, Any], BeforeValidator(kind_options)]
 """A type name or a URL, or a table with `type` or `url` and the options of that class."""
 
 
+Catchup = Literal["none", "latest", "all"]
+"""Which of the times that passed while no scheduler ran become runs."""
+
+
 class Section(BaseModel):
     """A group of settings; unknown names are refused."""
 
@@ -71,6 +75,7 @@ class SchedulerSettings(Section):
 
     ahead: int = Field(default=10, ge=1, description="how many coming runs of a schedule are kept ready")
     interval_seconds: float = Field(default=5, gt=0, description="how often schedules are looked at")
+    catchup: Catchup = Field(default="latest", description="which times become runs that passed while nobody looked")
 
 
 class LoggingSettings(Section):
@@ -86,9 +91,7 @@ class FlowSettings(Section):
     """How flows run."""
 
     checkpointing: bool = Field(default=True, description="write results wherever a result is configured")
-    run_on_schedule: bool = Field(
-        default=False, description="let flow.run() of a flow with a schedule wait for its times and run at each"
-    )
+    run_on_schedule: bool = Field(default=False, description="let flow.run() run a flow at each time of its schedule")
     create_project: bool = Field(default=True, description="let register create a project that does not exist")
 
 

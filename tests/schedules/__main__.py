@@ -37,17 +37,15 @@ def expected(zone: str) -> list[list[datetime]]:
 
 def judge(groups: list[list[str]], make: judging.Make) -> Iterator[str]:
     """Yield what is wrong, of one zone of each clocks first; say how far it is."""
-    begun, done, of = time.monotonic(), 0, sum(map(len, groups))
-    rounds = max(map(len, groups))
+    begun, rounds = time.monotonic(), max(map(len, groups))
+    zones = [(names[number], names[0]) for number in range(rounds) for names in groups if len(names) > number]
     times = {}
-    for names in [names[number:] for number in range(rounds) for names in groups if len(names) > number]:
-        name, key = names[0], names[-1]
+    for done, (name, key) in enumerate(zones, 1):
         if key not in times:
             times[key] = expected(name)
             yield from judging.around_changes(name, oracle.CRONS, make)
         yield from judging.faults(name, oracle.CRONS, oracle.BEGIN, oracle.END, make=make, expected=times[key])
-        done += 1
-        said = f"{done}/{of} zones, {name}, {sum(map(len, times[key]))} times, {time.monotonic() - begun:.0f} s"
+        said = f"{done}/{len(zones)} zones, {name}, {sum(map(len, times[key]))} times, {time.monotonic() - begun:.0f} s"
         print(f"  {said}", file=sys.stderr, flush=True)
 
 

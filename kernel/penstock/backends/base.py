@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock.backends import models
 from penstock.hooks.kinds import Kind
+from penstock.settings import Catchup
 
 if TYPE_CHECKING:
     from penstock.spec import FlowSpec
@@ -178,12 +179,15 @@ class Backend(Kind, ABC):
     # schedules
 
     @abstractmethod
-    def schedule_due(self, now: datetime | None = None, *, ahead: int = 10) -> int:
+    def schedule_due(self, now: datetime | None = None, *, ahead: int = 10, catchup: Catchup | None = None) -> int:
         """Create the coming runs of every active schedule; return how many were new.
 
-        Idempotent: a run is unique by flow, UTC time, and the parameters and labels that its clock gives it, so any
-        number of callers may call at once. Classes of schedules are restored here, in the scheduler's process, and
-        nowhere else.
+        * Idempotent: a run is unique by flow, UTC time, and the parameters and labels that its clock gives it, so any
+          number of callers may call at once. Classes of schedules are restored here, in the scheduler's process, and
+          nowhere else.
+        * Of the times that have passed since the last one that has a run, *catchup* (the setting if not given) says
+          which become runs, too: none, the latest, or all. None is ever made for a time before the version of the flow
+          was registered or its schedule was last resumed.
         """
 
     def close(self) -> None:

@@ -47,7 +47,7 @@ class RegisteredFlow(Record):
 
 
 class FlowRun(Record):
-    """One run of a registered flow, over all its attempts."""
+    """One run of a registered flow, over all its attempts; it is late if it should have begun and did not."""
 
     id: str
     name: str
@@ -64,6 +64,7 @@ class FlowRun(Record):
     agent: str | None = None
     parent: str | None = None
     executor: dict[str, Any] | None = None
+    late: bool = False
 
 
 class RestartPlan(Record):

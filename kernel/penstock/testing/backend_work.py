@@ -8,6 +8,7 @@ import pytest
 from penstock import clock, errors, states
 from penstock.backends import Backend
 from penstock.backends.models import Claim, StateReport
+from penstock.settings import Catchup
 from penstock.spec import FlowSpec, ParameterSpec
 from penstock.testing.backend_cases import (
     ELSEWHERE,
@@ -298,6 +299,36 @@ class BackendWorkContract(BackendCase):
         scheduled.archive_flow("tutorial", "minutely")
         assert scheduled.schedule_due(NOON, ahead=2) == 0
         assert scheduled.list_flow_runs("tutorial", "minutely") == []
+
+    @pytest.mark.parametrize(("catchup", "missed"), [("none", 0), ("latest", 1), ("all", 60)])
+    def test_of_the_times_that_nobody_looked_at_those_that_are_asked_for_become_runs(
+        self, scheduled: Backend, catchup: Catchup, missed: int
+    ) -> None:
+        registered = scheduled.get_flow("tutorial", "minutely").created
+        now = registered.replace(second=0, microsecond=0) + HOUR
+        assert scheduled.schedule_due(now, ahead=2, catchup=catchup) == missed + 2
+        for other in ("all", "latest", catchup):
+            assert scheduled.schedule_due(now, ahead=2, catchup=other) == 0
+        runs = scheduled.list_flow_runs("tutorial", "minutely", limit=200)
+        times = sorted(one.scheduled_time for one in runs if one.scheduled_time)
+        assert times == [now + timedelta(minutes=number) for number in range(1 - missed, 3)]
+        assert times[0] > registered
+
+    def test_a_new_version_makes_no_runs_for_times_before_it(self, scheduled: Backend) -> None:
+        assert scheduled.schedule_due(clock.now() - HOUR, ahead=2, catchup="all") == 2
+        scheduled.register_flow(FlowSpec(name="minutely", schedule=EveryMinute().spec()), project="tutorial")
+        registered = scheduled.get_flow("tutorial", "minutely").created
+        assert scheduled.schedule_due(registered, ahead=1, catchup="all") == 1
+
+    def test_what_is_due_and_waits_for_an_agent_is_late(self, tutorial: Backend) -> None:
+        late = tutorial.create_flow_run("tutorial", "hello", scheduled_time=clock.now() - HOUR)
+        coming = tutorial.create_flow_run("tutorial", "hello", scheduled_time=clock.now() + HOUR)
+        assert tutorial.get_flow_run(late.id).late
+        assert not tutorial.get_flow_run(coming.id).late
+        assert [one.id for one in tutorial.list_flow_runs("tutorial", "hello", state="Late")] == [late.id]
+        (claim,) = tutorial.claim("ann")
+        assert (claim.run.id, tutorial.get_flow_run(late.id).late) == (late.id, False)
+        assert tutorial.list_flow_runs(state="Late") == []
 
     @pytest.mark.usefixtures("_schedules")
     def test_a_schedule_registered_as_paused_makes_no_runs(self, tutorial: Backend) -> None:

@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr, field_validator
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from penstock import clock, errors
+from penstock import clock, errors, settings
 from penstock.backends import Backend
 from penstock.backends.models import (
     Agent,
@@ -26,6 +26,7 @@ from penstock.backends.models import (
     StateReport,
     TaskRun,
 )
+from penstock.settings import Catchup
 from penstock_backend import flows, leases, projects, restarts, runs, schedules
 from penstock_backend import reports as incoming
 from penstock_backend.database import Database
@@ -269,16 +270,17 @@ class SQLBackend(Backend):
 
     # schedules
 
-    def schedule_due(self, now: datetime | None = None, *, ahead: int = 10) -> int:
-        """Create the coming runs of every active schedule; writes only where one is missing."""
+    def schedule_due(self, now: datetime | None = None, *, ahead: int = 10, catchup: Catchup | None = None) -> int:
+        """Create the coming runs of every active schedule, and missed ones; writes only where one is missing."""
         with self._database.reading() as connection:
             rows = flows.scheduled(connection)
-        coming = self._timetable.coming(rows, now or clock.now(), ahead)
+        catchup = catchup or settings.get().scheduler.catchup
+        wanted = self._timetable.wanted(rows, now or clock.now(), ahead, catchup)
         with self._database.reading() as connection:
-            if not schedules.missing(connection, coming):
+            if not schedules.missing(connection, wanted):
                 return 0
         with self._database.writing() as connection:
-            return schedules.make(connection, coming)
+            return schedules.make(connection, wanted)
 
     def close(self) -> None:
         """Close the connections to the database."""

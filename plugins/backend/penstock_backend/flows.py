@@ -1,10 +1,11 @@
 """Flows and their versions: registering, finding, listing, archiving, pausing."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from sqlalchemy import Connection, Select, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
 
 from penstock import clock, errors
 from penstock.backends.models import RegisteredFlow
@@ -15,6 +16,8 @@ from penstock_backend.tables import AnyRow, columns_of, flow_runs, flow_versions
 if TYPE_CHECKING:
     from penstock.spec import FlowSpec
 
+_RESUMED: Final = "schedule_resumed"
+"""Beside what was registered in the `spec` of a version: when its schedule was last resumed."""
 _SELECT: Final = select(
     flow_versions, flows.c.name, flows.c.schedule_active, projects.c.name.label("project")
 ).select_from(flow_versions.join(flows).join(projects))
@@ -90,12 +93,15 @@ def list_versions(connection: Connection, project: str | None, limit: int, *, ar
 
 def set_schedule_active(connection: Connection, project: str, name: str, *, active: bool) -> RegisteredFlow:
     """Pause or go on with the schedule of a flow."""
-    flow_id = find(connection, project, name).flow_id
-    lock(connection, [flow_id])
-    connection.execute(update(flows).where(flows.c.id == flow_id).values(schedule_active=active))
+    row = find(connection, project, name)
+    lock(connection, [row.flow_id])
+    connection.execute(update(flows).where(flows.c.id == row.flow_id).values(schedule_active=active))
     if not active:
-        drop_unstarted(connection, flow_id)
-    return record(connection.execute(_newest(flow_id)).one())
+        drop_unstarted(connection, row.flow_id)
+    elif not row.schedule_active:
+        spec = {**row.spec, _RESUMED: clock.now().isoformat()}
+        connection.execute(update(flow_versions).where(flow_versions.c.id == row.id).values(spec=spec))
+    return record(connection.execute(_newest(row.flow_id)).one())
 
 
 def archive(connection: Connection, project: str, name: str) -> RegisteredFlow:
@@ -114,9 +120,18 @@ def lock(connection: Connection, flow_ids: Iterable[str]) -> None:
 
 
 def scheduled(connection: Connection) -> list[AnyRow]:
-    """Return the rows of the versions whose schedule is to be acted on."""
-    query = _SELECT.where(flows.c.schedule_active.is_(True), flow_versions.c.archived.is_(False))
+    """Return the rows of the versions whose schedule is to be acted on, with the latest time that has become a run."""
+    last = select(func.max(flow_runs.c.clock_time)).where(flow_runs.c.flow_id == flows.c.id).scalar_subquery()
+    query = _SELECT.add_columns(last.label("last_time"))
+    query = query.where(flows.c.schedule_active.is_(True), flow_versions.c.archived.is_(False))
     return [row for row in connection.execute(query) if row.spec.get("schedule")]
+
+
+def settled(row: AnyRow) -> datetime:
+    """Return the time up to which the schedule of a row of `scheduled` has been acted on, or was not to be."""
+    resumed = row.spec.get(_RESUMED)
+    times = (row.created, row.last_time, datetime.fromisoformat(resumed) if resumed else None)
+    return max(time for time in times if time is not None)
 
 
 def drop_unstarted(connection: Connection, flow_id: str) -> None:
@@ -131,7 +146,8 @@ def drop_unstarted(connection: Connection, flow_id: str) -> None:
 
 def record(row: AnyRow) -> RegisteredFlow:
     """Return what the backend hands out for *row*."""
-    return RegisteredFlow(**columns_of(row), labels=row.spec.get("labels", []))
+    spec = {name: value for name, value in row.spec.items() if name != _RESUMED}
+    return RegisteredFlow(**{**columns_of(row), "spec": spec}, labels=spec.get("labels", []))
 
 
 def _flow_id(connection: Connection, project: str, name: str) -> str:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 from uuid import uuid4
@@ -30,9 +30,13 @@ from penstock_backend.tables import (
     task_run_states,
     task_runs,
 )
-from penstock_backend.transitions import ENDED, UNDER_WAY, Course
+from penstock_backend.transitions import DUE, ENDED, UNDER_WAY, Course
 
 PARAMETER_BYTES: Final = 256 * 1024
+LATE: Final = "Late"
+"""What runs are listed by that are due and wait for an agent; no state of theirs, but what follows from it."""
+LATE_SECONDS: Final = 15
+"""How long after its time a run that has not begun is called late."""
 _NEAR_NAMES: Final = 200
 _AMBIGUOUS_SHOWN: Final = 5
 
@@ -173,7 +177,9 @@ def list_runs(
         query = query.where(flows.c.project_id == project_rows.find(connection, project).id)
     elif flow is not None:
         query = query.where(flows.c.name == flow)
-    if state is not None:
+    if state == LATE:
+        query = query.where(flow_runs.c.state_type.in_(DUE), flow_runs.c.scheduled_time < _late_since())
+    elif state is not None:
         query = query.where(flow_runs.c.state_type.in_(_types_below(state)))
     return [record(row) for row in connection.execute(query)]
 
@@ -275,7 +281,8 @@ def course_of(row: AnyRow, subject: str = "Run") -> Course:
 
 def record(row: AnyRow) -> FlowRun:
     """Return what the backend hands out for *row*."""
-    return FlowRun(state=_state(row), **columns_of(row))
+    late = row.state_type in DUE and row.scheduled_time < _late_since()
+    return FlowRun(state=_state(row), late=late, **columns_of(row))
 
 
 def _end_task_runs(connection: Connection, run_id: str, flow_course: Course) -> None:
@@ -313,9 +320,14 @@ def _check_parameter(name: str, value: Any) -> None:
         raise errors.ParameterError(message) from error
 
 
+def _late_since() -> datetime:
+    return clock.now() - timedelta(seconds=LATE_SECONDS)
+
+
 def _types_below(state: str) -> Collection[str]:
     if state not in states.TYPES:
-        hint = errors.did_you_mean(state.capitalize(), states.TYPES) or f" The types are {errors.listing(states.TYPES)}"
+        types = {*states.TYPES, LATE}
+        hint = errors.did_you_mean(state.capitalize(), types) or f" The types are {errors.listing(types)}"
         message = f'There is no state "{state}".{hint}'
         raise errors.ConflictError(message)
     names: list[str] = states.TYPES[state].children(include_self=True, names_only=True)

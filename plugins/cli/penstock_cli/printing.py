@@ -12,7 +12,7 @@ from penstock import states
 from penstock_cli.invocation import current
 
 if TYPE_CHECKING:
-    from penstock.backends.models import Record
+    from penstock.backends.models import FlowRun, Record
 
 NOTHING: Final = "–"  # noqa: RUF001 - a dash as wide as it looks, where there is no value
 _GAP: Final = "  "
@@ -100,6 +100,11 @@ def state(name: str) -> Styled:
     """Return the name of a state in its colour."""
     known = states.TYPES.get(name)
     return Styled(name, known.color if known else "")
+
+
+def state_of(run: "FlowRun") -> Styled:
+    """Return the state of a run, Late where it should have begun."""
+    return Styled("Late", "yellow") if run.late else state(run.state.type)
 
 
 def moment(time: datetime | None) -> str:

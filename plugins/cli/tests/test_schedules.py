@@ -160,6 +160,16 @@ def test_bad_input_is_refused(
     assert complaint in done.err
 
 
+def test_a_run_that_waits_past_its_time_is_shown_as_late(penstock: Callable[..., Any], registered: str) -> None:
+    penstock("run", "--flow", registered, "--at", "2026-01-01T06:00Z", "--no-wait")
+    penstock("run", "--flow", registered, "--at", "2090-01-01T06:00Z", "--no-wait")
+    states = [line.split()[2] for line in penstock("runs", "list").out.splitlines()[1:]]
+    assert sorted(states) == ["Late", "Scheduled"]
+    (late,) = json.loads(penstock("runs", "list", "--state", "Late", "--json").out)
+    assert (late["late"], late["state"]["type"]) == (True, "Scheduled")
+    assert "Scheduled, and late" in penstock("runs", "show", late["name"]).out
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_flows_are_served_until_the_process_is_told_to_stop(ticking: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-u", "-m", "penstock_cli", "serve", "ticking.py"]

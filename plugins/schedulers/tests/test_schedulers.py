@@ -179,13 +179,13 @@ def test_the_backend_has_the_coming_runs_ready() -> None:
 def test_a_backend_out_of_reach_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asked: list[tuple[datetime, int]] = []
+    asked: list[tuple[datetime, int, str]] = []
 
     class Away:
         """A backend that cannot be reached the first time."""
 
-        def schedule_due(self, now: datetime, *, ahead: int) -> int:
-            asked.append((now, ahead))
+        def schedule_due(self, now: datetime, *, ahead: int, catchup: str) -> int:
+            asked.append((now, ahead, catchup))
             if len(asked) == 1:
                 raise errors.BackendUnreachableError("no route")
             return 2
@@ -194,9 +194,9 @@ def test_a_backend_out_of_reach_is_tried_again(
             return 1
 
     monkeypatch.setattr(backend, "get_backend", Away)
-    chosen = settings.override({"scheduler": {"interval_seconds": 7, "ahead": 5}})
+    chosen = settings.override({"scheduler": {"interval_seconds": 7, "ahead": 5, "catchup": "all"}})
     with chosen, clock.use(PatientClock(waits=3)), caplog.at_level("INFO", "penstock"):
         BackendScheduler().run(threading.Event())
-    assert asked == [(NOON + timedelta(seconds=7 * number), 5) for number in range(3)]
+    assert asked == [(NOON + timedelta(seconds=7 * number), 5, "all") for number in range(3)]
     assert "out of reach, and will be tried again: no route" in caplog.text
     assert caplog.text.count("2 runs scheduled, 1 lost runs ended") == 2

@@ -32,7 +32,7 @@ def runs() -> None:
 )
 @click.option("--project", help="Only runs of flows in this project.")
 @click.option("--flow", metavar="PROJECT/NAME", help="Only runs of this flow.")
-@click.option("--state", help="Only runs in this type of state: Scheduled, Running, Success, Failed, …")
+@click.option("--state", help="Only runs in this type of state: Scheduled, Late, Running, Success, Failed, …")
 @options.as_json
 @options.limit(20)
 def list_(*, project: str | None, flow: str | None, state: str | None, as_json: bool, limit: int) -> None:
@@ -43,7 +43,7 @@ def list_(*, project: str | None, flow: str | None, state: str | None, as_json: 
         (
             one.name,
             f"{one.project}/{one.flow}",
-            printing.state(one.state.type),
+            printing.state_of(one),
             printing.moment(one.start_time or one.scheduled_time),
             printing.between(one.start_time, one.end_time),
         )
@@ -77,7 +77,7 @@ def _details(run: "FlowRun") -> list[tuple[str, Cell]]:
         ("run", run.name),
         ("id", run.id),
         ("flow", f"{run.project}/{run.flow}, version {run.version}"),
-        ("state", f"{run.state.type}: {run.state.message}" if run.state.message else run.state.type),
+        ("state", _state(run)),
         ("parameters", ", ".join(f"{name}={value!r}" for name, value in run.parameters.items()) or None),
         ("labels", ", ".join(run.labels) or None),
         ("due", printing.moment(run.scheduled_time)),
@@ -87,6 +87,11 @@ def _details(run: "FlowRun") -> list[tuple[str, Cell]]:
         ("agent", run.agent),
         ("attempt", str(run.attempt)),
     ]
+
+
+def _state(run: "FlowRun") -> str:
+    late = ", and late" if run.late else ""
+    return f"{run.state.type}{late}: {run.state.message}" if run.state.message else f"{run.state.type}{late}"
 
 
 def task_rows(backend: "Backend", run: "FlowRun") -> list[tuple[Cell, ...]]:
