@@ -69,6 +69,7 @@ def cli() -> None:
 
 _COMMANDS: Final = {
     "agents": "List the agents that have asked for work.",
+    "backfill": "Make the runs that a flow's schedule names in a range of the past.",
     "completion": "Print the script that lets a shell complete commands.",
     "config": "Show settings, say where they are, set one.",
     "demo": "Run a real flow through every part of penstock.",
