@@ -1,20 +1,23 @@
-"""Compare schedules with what is seen by looking at every minute of three years, in every zone there is.
+"""Compare schedules, and the runs that schedulers make, with what is seen by looking at every minute.
 
-`python -m tests.schedules` judges crons in all zones, which takes about an hour of one core, and exits with 1 if a
-time differs. `--zones 20` judges so many zones, each of other clocks; `--planted` judges a schedule that leaves out
-what clocks skip, and has to find it.
+`python -m tests.schedules` judges three schedulers with 500 schedules over two days of virtual time, and then crons in
+every zone there is over three years, which takes about an hour of one core. It exits with 1 if a time differs. With
+`--planted` it judges a scheduler that makes runs again and a schedule that leaves out what clocks skip, and has to find
+them.
 """
 
 import argparse
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import datetime, timedelta
-from typing import Any
+from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 from penstock.schedules import CronSchedule
-from tests.schedules import judging, oracle
+from tests.schedules import fleet, judging, oracle, planted
 
 QUARTER = timedelta(minutes=15)
 
@@ -49,26 +52,50 @@ def judge(groups: list[list[str]], make: judging.Make) -> Iterator[str]:
         print(f"  {said}", file=sys.stderr, flush=True)
 
 
-def main() -> int:
-    """Judge what the command line asks for."""
-    parser = argparse.ArgumentParser(prog="python -m tests.schedules", description=__doc__)
-    parser.add_argument("--zones", type=int, help="judge so many zones [all]")
-    parser.add_argument("--planted", action="store_true", help="judge a schedule with a fault")
-    chosen = parser.parse_args()
+def judge_minutes(zones: int | None, make: judging.Make) -> int:
+    """Print what is wrong with crons, and return how much that is."""
     groups = by_clocks()
-    if chosen.zones is not None:
-        groups = [[name] for name in [names[0] for names in groups][: chosen.zones]]
-    make: judging.Make = _forgetting if chosen.planted else CronSchedule
+    if zones is not None:
+        groups = [[names[0]] for names in groups[:zones]]
     faults = 0
     for fault in judge(groups, make):
         faults += 1
         print(fault, flush=True)
     print(f"{sum(map(len, groups))} zones of {len(groups)} clocks, {len(oracle.CRONS)} crons, 3 years: {faults} faults")
+    return faults
+
+
+def judge_fleet(number: int, seed: int) -> int:
+    """Print what is wrong with the runs that three schedulers make, and return how much that is."""
+    begun = time.monotonic()
+
+    def say(words: str) -> None:
+        print(f"  {words}, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+
+    with tempfile.TemporaryDirectory(prefix="penstock-fleet-") as folder:
+        faults = fleet.faults(Path(folder), fleet.chosen(number, seed), say=say)
+    for fault in faults:
+        print(fault)
+    print(f"seed {seed}: 3 schedulers, {number} schedules, {fleet.HOURS} hours: {len(faults)} faults", flush=True)
+    return len(faults)
+
+
+def main() -> int:
+    """Judge what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.schedules", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=["minutes", "fleet"], help="judge only this [both]")
+    parser.add_argument("--zones", type=int, help="judge crons in so many zones [all]")
+    parser.add_argument("--schedules", type=int, default=500, help="let schedulers have so many [500]")
+    parser.add_argument("--seed", type=int, default=fleet.SEED, help=f"of these schedules [{fleet.SEED}]")
+    parser.add_argument("--planted", action="store_true", help="judge what has a fault")
+    chosen = parser.parse_args()
+    faults = 0
+    if chosen.what != "minutes":
+        with planted.repeating() if chosen.planted else nullcontext():
+            faults += judge_fleet(chosen.schedules, chosen.seed)
+    if chosen.what != "fleet":
+        faults += judge_minutes(chosen.zones, planted.forgetting if chosen.planted else CronSchedule)
     return 1 if faults else 0
-
-
-def _forgetting(cron: str, **options: Any) -> CronSchedule:
-    return CronSchedule(cron, **{**options, "gap": "skip"})
 
 
 if __name__ == "__main__":
