@@ -226,9 +226,9 @@ class Flow(FlowGraph):
     @schedule.setter
     def schedule(self, value: "Schedule | str | Mapping[str, Any] | None") -> None:
         if value is not None:
-            from penstock.schedules import Schedule
+            from penstock import schedules
 
-            value = Schedule.resolve(value)
+            value = schedules.Schedule.resolve(value)
         self._schedule: Schedule | None = value
 
     @property

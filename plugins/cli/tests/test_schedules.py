@@ -170,6 +170,34 @@ def test_a_run_that_waits_past_its_time_is_shown_as_late(penstock: Callable[...,
     assert "Scheduled, and late" in penstock("runs", "show", late["name"]).out
 
 
+def test_every_flow_of_a_file_that_has_a_schedule_is_served(penstock: Callable[..., Any]) -> None:
+    source = """
+from datetime import UTC, datetime, timedelta
+
+from penstock import Flow, task
+from penstock.schedules import IntervalSchedule
+
+
+@task
+def tick(name):
+    print(name)
+
+
+with Flow("unscheduled") as unscheduled:
+    tick("never")
+until = datetime.now(UTC) + timedelta(seconds=1.5)
+for name in ("one", "other"):
+    with Flow(name, schedule=IntervalSchedule(interval=timedelta(seconds=1), end_date=until)) as vars()[name]:
+        tick(name)
+"""
+    Path("several.py").write_text(source, encoding="utf-8")
+    served = penstock("serve", "several.py")
+    assert (served.code, served.err) == (0, "")
+    lines = served.out.splitlines()
+    assert [line.split()[0] for line in lines[:2]] == ["one", "other"]
+    assert set(lines[2:]) == {"one", "other"}
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_flows_are_served_until_the_process_is_told_to_stop(ticking: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-u", "-m", "penstock_cli", "serve", "ticking.py"]

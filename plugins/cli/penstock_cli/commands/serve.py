@@ -23,16 +23,17 @@ class RunsFlows(Protocol):
         """Run flows when they are due, until *stop* is set."""
 
 
-@click.command(cls=Command, examples=["penstock serve census.py", "penstock serve flows.py:census flows.py:weather"])
+@click.command(cls=Command, examples=["penstock serve flows.py", "penstock serve flows.py:census flows.py:weather"])
 @click.argument("targets", metavar="FILE[:FLOW]…", nargs=-1, required=True)
 def serve(targets: tuple[str, ...]) -> None:
     """Run flows on their schedules, in this process.
 
-    It goes on until it is interrupted; a run that is under way then ends first.
+    A file, or a folder of files, stands for all flows in it that have a schedule. It goes on until it is interrupted; a
+    run that is under way then ends first.
     """
     from penstock.schedulers import Scheduler
 
-    flows = [flow_files.load_one(target) for target in targets]
+    flows = [flow for target in targets for flow in _scheduled(target)]
     scheduler: RunsFlows = Scheduler.resolve("local")  # type: ignore[assignment]  # the one of this type takes flows
     for flow in flows:
         scheduler.add_flow(flow)
@@ -42,3 +43,11 @@ def serve(targets: tuple[str, ...]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     scheduler.run(stop)
+
+
+def _scheduled(target: str) -> "list[Flow]":
+    """Return the flow that *target* names, or those of its file that have a schedule."""
+    path, name = flow_files.split(target)
+    found = flow_files.load_all(path).values() if name is None else ()
+    scheduled = [flow_files.checked(flow) for flow in found if flow.schedule is not None]
+    return scheduled or [flow_files.load_one(target)]
