@@ -56,8 +56,9 @@ class Schedule(Kind, ABC):
     def resolve(cls, value: Any, /, **options: Any) -> Self:
         """Return a schedule for *value*, as every kind does; text that names no type is a time of its own.
 
-        So `"0 6 * * 1-5 Europe/Paris"` and `"every 10 minutes"` are schedules. Raises ScheduleError that shows the
-        forms for other text, PluginMissingError where `penstock-schedulers`, which reads them, is not installed.
+        So `"0 6 * * 1-5 Europe/Paris"` and `"every 10 minutes"` are schedules. Other text raises ScheduleError that
+        shows the forms, a single word UnknownTypeError, and PluginMissingError where `penstock-schedulers`, which reads
+        text, is not installed.
         """
         try:
             return super().resolve(value, **options)

@@ -85,7 +85,7 @@ class ClockSchedule(PlannedSchedule):
     def from_text(cls, text: str, **options: Any) -> Schedule:
         """Return the schedule that *text* stands for: `"0 6 * * 1-5 Europe/Paris"`, `"every 10 minutes"`.
 
-        Raises ScheduleError showing the forms.
+        Raises ScheduleError showing the forms, UnknownTypeError for a word that may be meant as a type.
         """
         from penstock_schedulers import text as texts
 

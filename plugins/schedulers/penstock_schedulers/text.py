@@ -30,12 +30,19 @@ _AREA: Final = re.compile(r"[a-z_]+/[a-z]", re.IGNORECASE)
 
 
 def read(text: str, **options: Any) -> Schedule:
-    """Return the schedule that *text* stands for, with *options*; raises ScheduleError showing the forms."""
+    """Return the schedule that *text* stands for, with *options*.
+
+    Raises ScheduleError showing the forms, UnknownTypeError for a word that may be meant as a type.
+    """
     words = text.split()
     if words and re.match(r"(DTSTART|RRULE|RDATE)\b", words[0], re.IGNORECASE):
         return RRuleSchedule("\n".join(words), **options)
     make = _form(words)
     if make is None:
+        if len(words) == 1:  # it may be meant as a type
+            raise errors.UnknownTypeError(
+                f'No plugin offers a schedule "{text}". Text of a schedule is one of\n{_forms()}'
+            )
         raise errors.ScheduleError(f"No schedule is written {text!r}; expected one of\n{_forms()}")
     zone = _zone(words)
     if zone is None:

@@ -83,7 +83,7 @@ def test_a_flow_that_was_given_text_is_registered_and_scheduled() -> None:
             r"No schedule is written 'evry 10 minutes'; expected one of\n(.*\n)*.*\"every 10 minutes\"",
         ),
         ("", "No schedule is written ''"),
-        ("s3://bucket", "No schedule is written"),
+        ("weekly", 'No plugin offers a schedule "weekly". Text of a schedule is one of\n'),
         ("every two hours", "No interval is written 'every two hours'; expected a number and a unit"),
         ("every", "No interval is written"),
         ("every 10 minutes past the hour", "No interval is written"),
