@@ -29,6 +29,7 @@ from tests.benchmarks.measuring import Row, Timed, compare, compare_runs, row
 from tests.benchmarks.memory import memory
 from tests.benchmarks.processes import efficiency, processes, processes_mapped
 from tests.benchmarks.references import Shape
+from tests.benchmarks.reporting import reporting
 
 
 def definition(repeats: int) -> Iterator[Row]:
@@ -206,6 +207,7 @@ GROUPS: dict[str, Callable[[list[int], int], Iterator[Row]]] = {
     "ray": lambda _sizes, repeats: ray(repeats),
     "backend": lambda sizes, repeats: backend(sizes[0], repeats),
     "observer": lambda sizes, repeats: observed(sizes[1], repeats),
+    "reporting": lambda sizes, _repeats: reporting(sizes[1], 3),
     "memory": lambda sizes, _repeats: memory(10 * sizes[-1]),
     "import": lambda _sizes, repeats: imports(repeats),
 }

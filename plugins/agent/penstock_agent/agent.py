@@ -11,9 +11,11 @@ from penstock.backends.models import Claim
 from penstock.hooks import manager
 from penstock.run_configs import RunConfig
 from penstock.run_configs.base import Launch, Launched
+from penstock_agent.endings import take_over
 from penstock_agent.events import Event
 from penstock_agent.job import Job
 from penstock_agent.local import LocalRun, Spares
+from penstock_agent.spool import Spool, path_of
 from penstock_agent.supervision import Supervised, Times
 
 _TICK_SECONDS: Final = 0.05
@@ -55,11 +57,13 @@ class Agent:
         self._duties = [
             _Duty(self._claim, chosen.agent.poll_seconds),
             _Duty(self._schedule, chosen.scheduler.interval_seconds),
+            _Duty(self._take_over, chosen.scheduler.interval_seconds),
             _Duty(self._end_lost, chosen.scheduler.interval_seconds),
             _Duty(self._spares.fill, _SPARE_SECONDS),
         ]
         self._pause = 0.0
         self._quiet_until = 0.0
+        self._lenient_until = 0.0
 
     def run(self, stop: threading.Event, *, until_idle: bool = False) -> None:
         """Work until *stop* is set, then let the runs under way end within the grace time, or end them.
@@ -79,7 +83,8 @@ class Agent:
         self._tell(Event("stopped"))
 
     def _begin(self) -> None:
-        self._end_lost()
+        self._take_over()
+        self._backend.end_lost_runs()
         for record in manager.registry().records:
             if record.error is not None:
                 self._tell(Event("plugin", f"{record.name} is broken: {record.error}"))
@@ -104,6 +109,7 @@ class Agent:
                 self._tell(Event("trouble", str(error)))
             self._pause = min(max(self._pause * 2, 0.1), _LONGEST_PAUSE_SECONDS)
             self._quiet_until = clock.monotonic() + self._pause
+            self._lenient_until = self._quiet_until + self._times.lease
         else:
             self._pause = 0.0
 
@@ -135,17 +141,24 @@ class Agent:
         self._backend.schedule_due(ahead=self._settings.scheduler.ahead)
 
     def _end_lost(self) -> None:
-        self._backend.end_lost_runs()
+        """End runs whose lease nobody renewed; none when the backend was away, so that nobody could renew it."""
+        if clock.monotonic() >= self._lenient_until:
+            self._backend.end_lost_runs()
+
+    def _take_over(self) -> None:
+        held = {path_of(one.claim.run.id, one.claim.fence) for one in self._running}
+        take_over(self._backend, held, self._tell)
 
     # starting and stopping
 
     def _start(self, claim: Claim) -> Supervised:
-        process, fault = None, ""
+        process, spool, fault = None, None, ""
         try:
+            spool = Spool(path_of(claim.run.id, claim.fence))
             process = self._launch(claim)
         except (errors.PenstockError, OSError) as error:
             fault = f"The process of the run could not be started: {error}"
-        return Supervised(self._backend, claim, process, self._times, fault)
+        return Supervised(self._backend, claim, process, self._times, self._tell, spool, fault)
 
     def _launch(self, claim: Claim) -> Launched:
         spec = claim.spec.get("run_config")

@@ -26,6 +26,13 @@ class Line:
     message: str
     task: str | None
 
+    def data(self) -> dict[str, Any]:
+        """Return the line as a mapping."""
+        return {
+            "timestamp": self.timestamp, "level": self.level, "logger": self.logger,
+            "message": self.message, "task": self.task,
+        }  # fmt: skip
+
 
 class Capture(logging.Handler):
     """Hands every record on as a line."""
@@ -34,6 +41,10 @@ class Capture(logging.Handler):
         """Give lines to *take*."""
         super().__init__()
         self._take = take
+
+    def createLock(self) -> None:  # noqa: N802 - the standard library's name
+        """Go without a lock: *take* needs none, and may wait for a thread that logs itself."""
+        self.lock = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Hand *record* on; one that cannot be written as text is left to `logging` to complain about."""

@@ -1,21 +1,21 @@
-"""What a flow-run process tells its backend: states and log lines, in batches, from a thread of its own."""
+"""What a flow-run process tells its backend: noted in a spool at once, and sent from there in the background."""
 
 import logging
+import os
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import stamina
 
 from penstock import clock, errors
-from penstock.backends.models import Log, StateReport
 from penstock.hooks.markers import hookimpl
 from penstock.redaction import hidden
 from penstock.states import State
 from penstock_agent.capture import Line, cut
 from penstock_agent.resuming import EMPTY
+from penstock_agent.shipping import Shipper, known_as
+from penstock_agent.spool import Origin, Spool, boot
 
 if TYPE_CHECKING:
     from penstock.backends import Backend
@@ -23,40 +23,35 @@ if TYPE_CHECKING:
     from penstock_agent.job import Job
 
 FLUSH_SECONDS: Final = 0.2
-BATCH: Final = 500
 PATIENCE_SECONDS: Final = 600
-"""How long a backend may be away before what it was to be told is given up."""
+"""How long a backend may be away before what it was to be told is left to the agent."""
+RESTART_BYTES: Final = 16 << 20
+"""How long a spool becomes before it is begun anew, once all of it was sent."""
+FULL_BYTES: Final = 64 << 20
+"""How long a spool becomes before who logs has to wait until it was sent."""
 _MESSAGE_CHARACTERS: Final = 10_000
 _log: Final = logging.getLogger("penstock.agent")
 _Item = TypeVar("_Item")
 
 
-@dataclass(slots=True)
-class Report:
-    """A transition as it is noted, on the thread of the engine: cheap."""
-
-    data: dict[str, Any]
-    timestamp: datetime = field(default_factory=clock.now)
-    slug: str | None = None
-    name: str | None = None
-    map_index: int | None = None
-    attempt: int = 1
-
-
 class Reporter:
-    """Observes the run of *job*, and tells *backend* in the background. *stop* is called when the run is to stop."""
+    """Observes the run of *job*: writes *spool*, and sends it in the background. *stop* is called to stop the run."""
 
-    def __init__(self, backend: "Backend", job: "Job", stop: Callable[[], None]) -> None:
+    def __init__(self, backend: "Backend", job: "Job", spool: Spool, stop: Callable[[], None]) -> None:
         """Prepare; `start` begins to send."""
         self._backend = backend
         self._job = job
+        self._spool = spool
         self._stop = stop
-        self._run, self._fence, self._attempt = job.claim.run.id, job.claim.fence, job.claim.run.attempt
-        self._noted: list[Report | Line] = []
-        self._sequence = 0
-        self._lock = threading.Lock()
+        claim = job.claim
+        self._run, self._fence, self._attempt = claim.run.id, claim.fence, claim.run.attempt
+        self._origin = Origin(
+            run=self._run, fence=self._fence, attempt=self._attempt, backend=known_as(job.backend), pid=os.getpid(),
+            boot=boot(),
+        )  # fmt: skip
+        self._shipper = Shipper(backend, spool, self._run, self._fence, self._attempt, self._persist)
         self._wake = threading.Event()
-        self._closing = False
+        self._closing: float | None = None
         self._beat_at = clock.monotonic() + job.heartbeat_seconds
         self._thread = threading.Thread(target=self._work, name="penstock-reporter", daemon=True)
         self.muted = False
@@ -66,11 +61,13 @@ class Reporter:
 
     def start(self) -> None:
         """Begin to send."""
+        self._spool.share()
+        self._spool.write({"origin": self._origin.model_dump()})
         self._thread.start()
 
     def close(self) -> None:
         """Send what is left, and stop sending."""
-        self._closing = True
+        self._closing = clock.monotonic()
         self._wake.set()
         self._thread.join()
 
@@ -86,25 +83,29 @@ class Reporter:
     def penstock_task_run_state(self, run: "TaskRun", new: State) -> None:
         """Note what a task run came to."""
         if run.flow_run.id == self._run and not self.muted:
-            child, attempt = run.map_index, run.attempt or 1
-            self._note(Report(metadata(new), slug=run.slug, name=run.name, map_index=child, attempt=attempt))
+            of = {"slug": run.slug, "name": run.name, "map_index": run.map_index, "attempt": run.attempt or 1}
+            self._note("state", {"state": metadata(new), "timestamp": clock.now(), **of})
 
     def flow_state(self, state: State) -> None:
         """Note what the flow run came to, and send it at once."""
         if not self.muted:
-            self._note(Report(metadata(state), attempt=self._attempt))
+            report = {"state": metadata(state), "timestamp": clock.now(), "attempt": self._attempt}
+            self._note("state", report)
             self._wake.set()
 
     def line(self, line: Line) -> None:
         """Note a log line."""
-        self._note(line)
+        self._note("line", line.data())
 
-    def _note(self, item: Report | Line) -> None:
-        with self._lock:
-            self._noted.append(item)
-            full = len(self._noted) >= BATCH
-        if full:
+    def _note(self, kind: str, record: dict[str, Any]) -> None:
+        self._spool.write({kind: record})
+        while self._spool.size > FULL_BYTES and self._is_emptied():
             self._wake.set()
+            clock.sleep(FLUSH_SECONDS)
+
+    def _is_emptied(self) -> bool:
+        """Return whether a thread other than this one sends what lies in the spool; none does in a forked child."""
+        return self._thread.is_alive() and self._thread is not threading.current_thread()
 
     # sending
 
@@ -118,43 +119,23 @@ class Reporter:
                 self._beat()
             except errors.LeaseLostError as error:
                 self._give_up(f"The run is no longer this process's: {error}")
-            except errors.BackendError as error:
+            except errors.BackendUnreachableError as error:
                 self._give_up(f"The backend has been out of reach for {PATIENCE_SECONDS} s: {error}")
-            if closing:
+            except Exception as error:  # noqa: BLE001 - a backend is a plugin's code; the agent has the spool
+                self._give_up(f"The backend cannot be told: {type(error).__name__}: {error}")
+            if closing is not None and (self._spool.settle() or clock.monotonic() > closing + PATIENCE_SECONDS):
                 return
 
     def _flush(self) -> None:
-        """Send what was noted, in order, the lines of a batch first: who waits for the end of the run has them then."""
-        while self._noted:
-            with self._lock:
-                batch, self._noted[:BATCH] = self._noted[:BATCH], []
-            self._send_lines([item for item in batch if isinstance(item, Line)])
-            self._send_states([_report(item) for item in batch if isinstance(item, Report)])
-
-    def _send_lines(self, lines: Sequence[Line]) -> None:
-        if not lines:
-            return
-        numbered = list(enumerate(lines, start=self._sequence + 1))
-        self._sequence += len(lines)
-        logs = [Log(sequence=number, attempt=self._attempt, **asdict(line)) for number, line in numbered]
-        self._persist(lambda: self._backend.report_logs(self._run, self._fence, logs))
-
-    def _send_states(self, reports: Sequence[StateReport]) -> None:
-        if not reports:
-            return
-        try:
-            self._persist(lambda: self._backend.report_states(self._run, self._fence, reports))
-        except errors.LeaseLostError:
-            raise
-        except errors.ConflictError as error:
-            if len(reports) == 1:
-                _log.warning("The backend refused a state: %s", error)
-                return
-            for report in reports:  # one of them is refused, and with it the whole batch was
-                self._send_states([report])
+        """Send what was noted."""
+        self._spool.settle()
+        while self._shipper.ship():
+            self._spool.write({"sent": self._shipper.place})
+        if self._spool.size > RESTART_BYTES:
+            self._shipper.place = self._spool.restart(self._origin, self._shipper.place)
 
     def _beat(self) -> None:
-        if clock.monotonic() < self._beat_at or self._closing:
+        if clock.monotonic() < self._beat_at or self._closing is not None:
             return
         self._beat_at = clock.monotonic() + self._job.heartbeat_seconds
         beat = self._backend.heartbeat
@@ -189,10 +170,3 @@ def metadata(state: State) -> dict[str, Any]:
     if exception is not None:
         data["exception"] = {**exception, "message": cut(exception["message"], _MESSAGE_CHARACTERS)}
     return dict(hidden(data))
-
-
-def _report(noted: Report) -> StateReport:
-    return StateReport(
-        state=noted.data, timestamp=noted.timestamp, slug=noted.slug, name=noted.name, map_index=noted.map_index,
-        attempt=noted.attempt,
-    )  # fmt: skip

@@ -15,6 +15,7 @@ from penstock.spec import FlowSpec
 from penstock_agent.capture import capturing
 from penstock_agent.reporter import Reporter
 from penstock_agent.resuming import earlier_states
+from penstock_agent.spool import Spool, path_of
 
 if TYPE_CHECKING:
     from penstock.flow import Flow
@@ -26,11 +27,15 @@ UNREPORTED: Final = 70
 
 
 def run(job: "Job") -> int:
-    """Run *job* to its end and return the exit code: 0 if the backend knows how it ended."""
+    """Run *job* to its end and return the exit code: 0 if the backend knows how it ended.
+
+    Then the spool is deleted; otherwise it is left for the agent.
+    """
     options = {"type": job.backend.type, **job.backend.options}
     with settings.override({"backend": options}):  # so that tasks which ask for the backend find this one
         backend = Backend.restore(job.backend)
-        reporter = Reporter(backend, job, _end_this_process)
+        spool = Spool(path_of(job.claim.run.id, job.claim.fence))
+        reporter = Reporter(backend, job, spool, _end_this_process)
         with _observing(reporter):
             try:
                 with _interrupted_by_term(reporter):
@@ -42,7 +47,10 @@ def run(job: "Job") -> int:
         backend.close()
     if reporter.muted:
         return TERMINATED
-    return UNREPORTED if reporter.lost else 0
+    if reporter.lost:
+        return UNREPORTED
+    spool.remove()
+    return 0
 
 
 def _run_flow(job: "Job", backend: Backend) -> states.State:

@@ -1,13 +1,17 @@
 """One run under way: its process, its lease, and how it ends."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from penstock import clock, errors, states
 from penstock.backends import Backend
-from penstock.backends.models import Claim, FlowRun, StateReport
+from penstock.backends.models import Claim, FlowRun
 from penstock.run_configs.base import Launched
 from penstock_agent.causes import cause
+from penstock_agent.endings import ended
+from penstock_agent.events import Event
+from penstock_agent.spool import Origin, Spool
 
 Reason = Literal["cancel", "shutdown", "lost"]
 
@@ -24,10 +28,21 @@ class Times:
 class Supervised:
     """A run that this agent holds, from its claim until the backend knows how it ended."""
 
-    def __init__(self, backend: Backend, claim: Claim, process: Launched | None, times: Times, fault: str = "") -> None:
-        """Watch over *process*; without one, *fault* says why there is none."""
+    def __init__(
+        self,
+        backend: Backend,
+        claim: Claim,
+        process: Launched | None,
+        times: Times,
+        tell: Callable[[Event], None],
+        spool: Spool | None,
+        fault: str = "",
+    ) -> None:
+        """Watch over *process*, which writes *spool*; without one, *fault* says why there is none."""
         self.claim = claim
         self._backend = backend
+        self._spool = spool
+        self._tell = tell
         self._process = process
         self._times = times
         self._beat_at = clock.monotonic() + times.heartbeat
@@ -54,10 +69,12 @@ class Supervised:
 
     def report(self) -> FlowRun | None:
         """Tell the backend what is due; return the run once it has ended and the backend knows."""
-        if self._end is not None:
-            return self._settled(self._end)
-        self._renew()
-        return None
+        if self._end is None:
+            self._renew()
+            return None
+        run = self.claim.run
+        origin = Origin(run=run.id, fence=self.claim.fence, attempt=run.attempt)
+        return ended(self._backend, self._spool, origin, self._end, self._tell) or run
 
     def _renew(self) -> None:
         now = clock.monotonic()
@@ -78,23 +95,3 @@ class Supervised:
         if self._reason == "shutdown":
             return states.Failed(f"Agent {self.claim.run.agent} was stopped while the run was under way")
         return states.Failed(cause(code))
-
-    def _settled(self, end: states.State) -> FlowRun:
-        """Return the run, ended now by this agent if its process did not say how it ended."""
-        run = self.claim.run
-        try:
-            found = self._backend.get_flow_run(run.id)
-            if _is_settled(found):
-                return found
-            report = StateReport(state=end.serialize(), timestamp=clock.now(), attempt=run.attempt)
-            self._backend.report_states(run.id, self.claim.fence, [report])
-            return self._backend.get_flow_run(run.id)
-        except errors.UnknownRunError:  # deleted meanwhile
-            return run
-        except errors.ConflictError:  # somebody else said how it ended, or holds it
-            return self._backend.get_flow_run(run.id)
-
-
-def _is_settled(run: FlowRun) -> bool:
-    """Return whether the run has ended, or waits for somebody to let it go on."""
-    return run.state.type == "Paused" or states.State.deserialize({"type": run.state.type}).is_terminal()

@@ -41,7 +41,14 @@ class Deeds:
     def exit(folder):
         os._exit(3)
 
+    def die(folder):
+        logger = penstock.context.get("logger")
+        for number in range(100):
+            logger.info("line %d", number)
+        os.kill(os.getpid(), signal.SIGKILL)
+
     def hang(folder):
+        penstock.context.get("logger").info("hanging")
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         (folder / "child").write_text(str(child.pid))
         (folder / "hangs").touch()

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ from penstock.engine.runs import FlowRun, TaskRun
 from penstock.spec import FlowSpec
 from penstock_agent.capture import Line
 from penstock_agent.job import Job
-from penstock_agent.reporter import BATCH, Reporter, metadata
+from penstock_agent.reporter import Reporter, metadata
+from penstock_agent.shipping import BATCH
+from penstock_agent.spool import Spool
 
 
 class Faulty:
@@ -66,9 +69,16 @@ def stopped() -> threading.Event:
 
 
 @pytest.fixture
-def reporter(faulty: Faulty, claim: Claim, stopped: threading.Event) -> Iterator[Reporter]:
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    spool = Spool(tmp_path / "run-1.jsonl")
+    yield spool
+    spool.close()
+
+
+@pytest.fixture
+def reporter(faulty: Faulty, claim: Claim, spool: Spool, stopped: threading.Event) -> Iterator[Reporter]:
     job = Job(claim=claim, backend=faulty.backend.spec(), heartbeat_seconds=0.05)
-    reporter = Reporter(faulty, job, stopped.set)  # type: ignore[arg-type] # it has what a reporter calls
+    reporter = Reporter(faulty, job, spool, stopped.set)  # type: ignore[arg-type] # it has what a reporter calls
     with stamina.set_testing(testing=True, attempts=20):  # does not wait between attempts
         reporter.start()
         yield reporter
@@ -114,6 +124,28 @@ def test_a_backend_that_is_away_for_a_moment_loses_nothing(
     assert backend.get_flow_run(claim.run.id).state.type == "Success"
     assert [line.message for line in backend.list_logs(claim.run.id)] == ["one"]
     assert not reporter.lost
+
+
+def test_who_logs_more_than_is_sent_waits_and_the_spool_stays_bounded(
+    reporter: Reporter, faulty: Faulty, backend: Backend, claim: Claim, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penstock_agent.reporter.FULL_BYTES", 20_000)
+    monkeypatch.setattr("penstock_agent.reporter.RESTART_BYTES", 10_000)
+    faulty.faults = [errors.BackendUnreachableError("away") for _ in range(10)]
+    sizes = []
+    for number in range(200):
+        reporter.line(_line(f"{number} {'x' * 500}"))
+        sizes.append(spool.path.stat().st_size)
+    reporter.close()
+    assert max(sizes) < 21_000
+    assert [int(line.message.split()[0]) for line in backend.list_logs(claim.run.id)] == list(range(200))
+    assert not reporter.lost
+
+
+def test_what_the_backend_acknowledged_is_noted_in_the_spool(reporter: Reporter, spool: Spool) -> None:
+    reporter.line(_line("one"))
+    reporter.close()
+    assert spool.place().lines == 1
 
 
 def test_a_backend_that_stays_away_ends_the_run(reporter: Reporter, faulty: Faulty, stopped: threading.Event) -> None:

@@ -1,0 +1,87 @@
+"""Sending a spool to a backend: by the process that writes it, and after its end by an agent."""
+
+import logging
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
+
+from penstock import errors
+from penstock.backends.models import Log, StateReport
+from penstock_agent.spool import Place, Spool, parsed
+
+if TYPE_CHECKING:
+    from penstock.backends import Backend
+    from penstock.hooks.kinds import KindSpec
+
+BATCH: Final = 500
+_log: Final = logging.getLogger("penstock.agent")
+
+
+def once(send: Callable[[], None]) -> None:
+    """Send, and let who called deal with a backend that is away."""
+    send()
+
+
+class Shipper:
+    """Sends the records of *spool* in order. *persist* calls what sends, as often as it takes.
+
+    The position of a log line among the lines of the spool is its sequence number, so that whoever sends it again
+    sends the same, and the backend drops it. A line goes before the states of its batch: who waits for the end of
+    a run has its lines then.
+    """
+
+    def __init__(
+        self,
+        backend: "Backend",
+        spool: Spool,
+        run: str,
+        fence: int,
+        attempt: int,
+        persist: Callable[[Callable[[], None]], None] = once,
+    ) -> None:
+        """Go on where the process that wrote the spool had come to."""
+        self._backend = backend
+        self._spool = spool
+        self._run, self._fence, self._attempt = run, fence, attempt
+        self._persist = persist
+        self.place = spool.place()
+
+    def ship(self) -> bool:
+        """Send the next batch; return whether there was one. Raises BackendError, of which LeaseLostError is final."""
+        while lines := self._spool.read(self.place.position):
+            batch = lines.splitlines(keepends=True)[:BATCH]
+            records = [record for record in map(parsed, batch) if record is not None]
+            logs = self._logs([record["line"] for record in records if "line" in record])
+            reports = [StateReport(**record["state"]) for record in records if "state" in record]
+            self._send(logs, reports)
+            self.place = Place(self.place.position + sum(map(len, batch)), self.place.lines + len(logs))
+            if logs or reports:
+                return True
+        return False
+
+    def _logs(self, lines: Sequence[dict[str, Any]]) -> list[Log]:
+        first = self.place.lines + 1
+        return [Log(sequence=number, attempt=self._attempt, **line) for number, line in enumerate(lines, start=first)]
+
+    def _send(self, logs: list[Log], reports: list[StateReport]) -> None:
+        if logs:
+            self._persist(lambda: self._backend.report_logs(self._run, self._fence, logs))
+        if reports:
+            self._send_states(reports)
+
+    def _send_states(self, reports: Sequence[StateReport]) -> None:
+        try:
+            self._persist(lambda: self._backend.report_states(self._run, self._fence, reports))
+        except errors.LeaseLostError:
+            raise
+        except errors.ConflictError as error:
+            if len(reports) == 1:
+                _log.warning("The backend refused a state: %s", error)
+                return
+            for report in reports:  # one of them is refused, and with it the whole batch was
+                self._send_states([report])
+
+
+def known_as(backend: "KindSpec") -> str:
+    """Return what tells a backend from others and gives nothing of its options away."""
+    return sha256(backend.model_dump_json().encode()).hexdigest()
