@@ -23,6 +23,8 @@ _BATCH: Final = 10
 _SPARE_SECONDS: Final = 1.0
 """How often the spare is looked after: it is made when the run that took the last one has begun."""
 _LONGEST_PAUSE_SECONDS: Final = 5.0
+_HURRY_SECONDS: Final = 1.0
+"""How long an agent that is told twice to stop waits for the backend."""
 
 
 class Agent:
@@ -64,13 +66,16 @@ class Agent:
         self._pause = 0.0
         self._quiet_until = 0.0
         self._lenient_until = 0.0
+        self._hurry = threading.Event()
 
-    def run(self, stop: threading.Event, *, until_idle: bool = False) -> None:
+    def run(self, stop: threading.Event, *, until_idle: bool = False, hurry: threading.Event | None = None) -> None:
         """Work until *stop* is set, then let the runs under way end within the grace time, or end them.
 
-        With *until_idle* end as well when no run is under way and the backend has none to give. Raises BackendError
-        at once if the backend cannot be used at all; later it waits until the backend is back.
+        Once *hurry* is set too, they are killed. With *until_idle* end as well when no run is under way and the
+        backend has none to give. Raises BackendError at once if the backend cannot be used at all; later it waits
+        until the backend is back.
         """
+        self._hurry = hurry or self._hurry
         self._begin()
         try:
             while not (stop.is_set() or (until_idle and self._idle)):
@@ -183,11 +188,14 @@ class Agent:
         self._watch_for(grace)
         for supervised in self._running:
             supervised.stop("shutdown")
-        self._watch_for(grace + _LONGEST_PAUSE_SECONDS)
+        self._watch_for(_HURRY_SECONDS if self._hurry.is_set() else grace + _LONGEST_PAUSE_SECONDS)
 
     def _watch_for(self, seconds: float) -> None:
         deadline = clock.monotonic() + seconds
         while self._running and clock.monotonic() < deadline:
+            if self._hurry.is_set():
+                for supervised in self._running:
+                    supervised.kill("shutdown")
             self._watch()
             clock.sleep(_TICK_SECONDS)
 

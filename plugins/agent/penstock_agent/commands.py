@@ -46,7 +46,7 @@ def start(
     """Take due runs and run each in a process, until interrupted.
 
     A run is taken if this agent has all of its labels; an agent without labels takes runs without labels. On
-    SIGINT or SIGTERM the runs under way have the grace time to end, and are then ended.
+    SIGINT or SIGTERM the runs under way have the grace time to end, and are then ended; on a second one, at once.
     """
     from penstock import settings
     from penstock_agent.agent import Agent
@@ -69,24 +69,29 @@ def _styled(event: "Event") -> str:
 
 
 def _work(worker: "Agent", *, until_idle: bool) -> None:
-    """Let *worker* work on a thread until a signal comes or it ends by itself; raise what ended it before."""
+    """Let *worker* work on a thread until a signal comes or it ends by itself; raise what ended it before.
+
+    A second signal lets it hurry.
+    """
     news: queue.SimpleQueue[None] = queue.SimpleQueue()  # may be put to in a signal handler, as an Event may not be set
-    stop, failures = threading.Event(), []
+    stop, hurry, failures = threading.Event(), threading.Event(), []
 
     def work() -> None:
         try:
-            worker.run(stop, until_idle=until_idle)
+            worker.run(stop, until_idle=until_idle, hurry=hurry)
         except Exception as error:  # noqa: BLE001 - raised again on the main thread
             failures.append(error)
         finally:
-            news.put(None)
+            for _ in (stop, hurry):
+                news.put(None)
 
     thread = threading.Thread(target=work, name="penstock-agent")
     before = {number: signal.signal(number, lambda *_: news.put(None)) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         thread.start()
-        news.get()
-        stop.set()
+        for told in (stop, hurry):
+            news.get()  # a signal, or the end of the thread
+            told.set()
         thread.join()
     finally:
         for number, handler in before.items():

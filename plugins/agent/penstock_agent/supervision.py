@@ -67,6 +67,11 @@ class Supervised:
             self._kill_at = clock.monotonic() + (0 if reason == "lost" else self._times.grace)
             self._process.terminate()
 
+    def kill(self, reason: Reason) -> None:
+        """Have the process killed when it is tended the next time."""
+        self.stop(reason)
+        self._kill_at = clock.monotonic()
+
     def report(self) -> FlowRun | None:
         """Tell the backend what is due; return the run once it has ended and the backend knows."""
         if self._end is None:

@@ -46,6 +46,24 @@ def test_an_agent_tells_what_it_does_and_ends_well_on_a_signal(deeds: Deeds, num
     assert ended["seconds"] >= 0
 
 
+def test_a_second_signal_ends_runs_at_once(deeds: Deeds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENSTOCK_AGENT__GRACE_SECONDS", "600")
+    with _start("--name", "bob") as agent:
+        assert agent.stdout is not None
+        run = deeds.ask("defy")
+        until(deeds.hangs)
+        agent.terminate()
+        until(lambda: "stopping" in agent.stdout.readline())
+        agent.terminate()
+        agent.communicate(timeout=SECONDS)
+    assert agent.returncode == 0
+    state = deeds.backend.get_flow_run(run).state
+    assert (state.type, (state.message or "").splitlines()) == (
+        "Failed",
+        ["Agent bob was stopped while the run was under way", "Under way then: act"],
+    )
+
+
 def test_lines_are_plain_where_they_do_not_go_to_a_terminal(deeds: Deeds) -> None:
     run = deeds.ask("fail")
     with _start() as agent:
