@@ -6,7 +6,9 @@ With `--warm MODULE...` it is a spare: it imports what any run needs, then waits
 import importlib
 import logging
 import os
+import signal
 import sys
+import threading
 from typing import Final
 
 from penstock_agent.job import Job, Surroundings
@@ -15,17 +17,24 @@ _NEEDED: Final = (
     "penstock.flow", "penstock.running", "penstock.logs", "penstock.executors", "penstock.results", "penstock.storage",
     "penstock_agent.running",
 )  # fmt: skip
+_END_SECONDS: Final = 2.0
+"""How long the process of a run that has ended waits for the threads and exit functions of the flow."""
 
 
 def main(arguments: list[str]) -> int:
     """Read a job, run it, and return the exit code."""
+    agent = os.getppid()
     if arguments[:1] == ["--warm"] and not _become_what_is_asked(arguments[1:]):
         return 0
     job = Job.model_validate_json(sys.stdin.buffer.read())
     _settle_output(show=job.show_logs)
     from penstock_agent import running
 
-    return running.run(job)
+    code = running.run(job)
+    if os.getppid() != agent and os.getsid(0) == os.getpid():  # no agent ends what the flow left running
+        os.killpg(0, signal.SIGKILL)
+    _end_soon(code)
+    return code
 
 
 def _become_what_is_asked(modules: list[str]) -> bool:
@@ -40,6 +49,13 @@ def _become_what_is_asked(modules: list[str]) -> bool:
     os.chdir(surroundings.folder)
     sys.path[0] = surroundings.folder
     return True
+
+
+def _end_soon(code: int) -> None:
+    """Let the process end with *code* even if a thread of the flow never does."""
+    timer = threading.Timer(_END_SECONDS, os._exit, [code])
+    timer.daemon = True
+    timer.start()
 
 
 def _settle_output(*, show: bool) -> None:

@@ -63,6 +63,8 @@ class Deeds:
         time.sleep(600)
 
     def wait(folder):
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        (folder / "child").write_text(str(child.pid))
         (folder / "hangs").touch()
         while not (folder / "go").exists():
             time.sleep(0.02)

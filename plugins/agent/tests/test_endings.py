@@ -106,3 +106,4 @@ def test_a_run_of_which_only_the_agent_was_killed_is_left_alone(deeds: Deeds, wo
         assert _ended(deeds, run)[0] == "Success"
     assert [one.type for one in deeds.backend.list_states(run)] == ["Scheduled", "Submitted", "Running", "Success"]
     until(lambda: not list(folder().iterdir()))
+    until(lambda: not _lives(deeds.pid("child")))
