@@ -117,7 +117,7 @@ def main() -> int:
         longest = max(longest, time.monotonic() - begun)
     told = ", ".join(f"{count} {what}" for what, count in counts.most_common())
     runs = f"{chosen.executor}: {chosen.rounds} runs in which a worker was killed"
-    print(f"{runs}: {told}; the longest took {longest:.1f} s")  # noqa: T201 - what it is for
+    print(f"{runs}: {told}; the longest took {longest:.1f} s")
     return int(set(counts) != {"right"})
 
 

@@ -14,7 +14,7 @@ from penstock.redaction import hidden
 from penstock.states import State
 from penstock_agent.capture import Line, cut
 from penstock_agent.resuming import EMPTY
-from penstock_agent.shipping import Shipper, known_as
+from penstock_agent.shipping import BATCH, Shipper, known_as
 from penstock_agent.spool import Origin, Spool, boot
 
 if TYPE_CHECKING:
@@ -127,10 +127,12 @@ class Reporter:
                 return
 
     def _flush(self) -> None:
-        """Send what was noted."""
+        """Send what was noted. What comes meanwhile waits to be many, unless nothing comes any more."""
         self._spool.settle()
-        while self._shipper.ship():
+        while sent := self._shipper.ship():
             self._spool.write({"sent": self._shipper.place})
+            if sent < BATCH and self._closing is None:
+                break
         if self._spool.size > RESTART_BYTES:
             self._shipper.place = self._spool.restart(self._origin, self._shipper.place)
 

@@ -46,8 +46,11 @@ class Shipper:
         self._persist = persist
         self.place = spool.place()
 
-    def ship(self) -> bool:
-        """Send the next batch; return whether there was one. Raises BackendError, of which LeaseLostError is final."""
+    def ship(self) -> int:
+        """Send the next batch; return how many records it had, BATCH if more may be waiting and 0 if none was.
+
+        Raises BackendError, of which LeaseLostError is final.
+        """
         while lines := self._spool.read(self.place.position):
             batch = lines.splitlines(keepends=True)[:BATCH]
             records = [record for record in map(parsed, batch) if record is not None]
@@ -56,8 +59,8 @@ class Shipper:
             self._send(logs, reports)
             self.place = Place(self.place.position + sum(map(len, batch)), self.place.lines + len(logs))
             if logs or reports:
-                return True
-        return False
+                return len(batch)
+        return 0
 
     def _logs(self, lines: Sequence[dict[str, Any]]) -> list[Log]:
         first = self.place.lines + 1

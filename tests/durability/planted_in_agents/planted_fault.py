@@ -1,0 +1,61 @@
+"""A plugin that plants a fault into agents and flow-run processes, which the judges have to find."""
+
+import os
+from typing import Any
+
+from penstock_agent import endings, reporter, spool
+from penstock_agent.agent import Agent
+from penstock_agent.local import LocalProcess
+
+_records: list[Any] = []
+_write = spool.Spool.write
+
+
+def _write_later(self: spool.Spool, record: Any) -> None:
+    _records.append(record)
+    if len(_records) > 30:
+        for known in _records:
+            _write(self, known)
+        _records.clear()
+
+
+def _do_nothing(*_arguments: Any, **_keywords: Any) -> None:
+    pass
+
+
+def _end_lost(self: Agent) -> None:
+    self._backend.end_lost_runs()
+
+
+def late_spool() -> None:
+    """Records are written in batches: a killed process loses the last one."""
+    spool.Spool.write = _write_later  # type: ignore[method-assign]
+
+
+def no_heartbeat() -> None:
+    """The process of a run does not renew its lease: without its agent the run is lost."""
+    reporter.Reporter._beat = _do_nothing  # type: ignore[method-assign]
+
+
+def no_takeover() -> None:
+    """An agent leaves what a killed agent left: its runs end with their leases, and orphans stay."""
+    endings._end_group = _do_nothing
+
+
+def impatient() -> None:
+    """An agent that comes back ends what could not renew its lease meanwhile."""
+    Agent._end_lost = _end_lost  # type: ignore[method-assign]
+    reporter.Reporter._beat = _do_nothing  # type: ignore[method-assign]
+
+
+def no_drain() -> None:
+    """A stopped agent leaves its runs to themselves."""
+    Agent._drain = Agent._abandon = _do_nothing  # type: ignore[method-assign]
+
+
+def no_kill() -> None:
+    """A process that does not want to end is not ended."""
+    LocalProcess.kill = _do_nothing  # type: ignore[method-assign]
+
+
+globals()[os.environ["PLANTED_FAULT"]]()
