@@ -18,6 +18,7 @@ from penstock.run_configs import LocalRun
 from penstock.spec import FlowSpec
 from penstock.storage import Local
 from penstock.testing.backend_cases import EveryMinute
+from penstock.testing.clocks import VirtualClock
 from penstock_agent import Agent
 
 from .conftest import SECONDS, Deeds, Running, until
@@ -315,6 +316,27 @@ def test_a_backend_that_cannot_be_used_at_all_ends_the_agent_at_once(tmp_path: P
     backend = Backend.resolve(f"sqlite:///{tmp_path}/file/penstock.db")
     with pytest.raises(errors.BackendUnreachableError):
         Agent("ann", backend=backend).run(threading.Event())
+
+
+def test_a_backend_that_was_away_leaves_processes_the_time_to_renew_their_leases(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    monkeypatch.setattr(type(backend), "end_lost_runs", lambda _backend: asked.append(clock.monotonic()))
+
+    def be_away() -> None:
+        raise errors.BackendUnreachableError("away")
+
+    with clock.use(VirtualClock()):
+        agent = Agent("ann", backend=backend)
+        agent._end_lost()
+        agent._guarded(be_away)
+        away = clock.monotonic()
+        for _ in range(60):
+            clock.sleep(1)
+            agent._end_lost()
+    assert asked[0] == away
+    assert asked[1] >= away + 30
 
 
 def test_an_agent_turns_schedules_into_runs(backend: Backend, working: Work) -> None:
