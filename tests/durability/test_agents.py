@@ -23,10 +23,7 @@ def test_runs_end_right_when_their_processes_or_agents_do_not(part: str) -> None
     assert f"{part}: 1 right" in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("part", "fault", "found"), [("flow", "late_spool", "lines that were old"), ("signals", "no_drain", "no verdict")]
-)
-def test_a_planted_fault_is_found_out(part: str, fault: str, found: str) -> None:
-    done = judged("--part", part, "--fault", fault)
+def test_a_planted_fault_is_found_out() -> None:
+    done = judged("--part", "flow", "--fault", "late_spool")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert found in done.stdout
+    assert "lines that were old" in done.stdout

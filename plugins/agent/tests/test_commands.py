@@ -49,11 +49,11 @@ def test_an_agent_tells_what_it_does_and_ends_well_on_a_signal(deeds: Deeds, num
 def test_a_second_signal_ends_runs_at_once(deeds: Deeds, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENSTOCK_AGENT__GRACE_SECONDS", "600")
     with _start("--name", "bob") as agent:
-        assert agent.stdout is not None
+        assert (said := agent.stdout) is not None
         run = deeds.ask("defy")
         until(deeds.hangs)
         agent.terminate()
-        until(lambda: "stopping" in agent.stdout.readline())
+        until(lambda: "stopping" in said.readline())
         agent.terminate()
         agent.communicate(timeout=SECONDS)
     assert agent.returncode == 0
