@@ -49,7 +49,8 @@ def test_an_agent_tells_what_it_does_and_ends_well_on_a_signal(deeds: Deeds, num
 def test_a_second_signal_ends_runs_at_once(deeds: Deeds, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENSTOCK_AGENT__GRACE_SECONDS", "600")
     with _start("--name", "bob") as agent:
-        assert (said := agent.stdout) is not None
+        said = agent.stdout
+        assert said is not None
         run = deeds.ask("defy")
         until(deeds.hangs)
         agent.terminate()
