@@ -320,7 +320,7 @@ def main() -> int:
         work(url, name, Path(ledger), fault) if what == "work" else look_after(url)
         return 0
     verdict = judged(Wanted(**chosen))
-    print(verdict.text())  # noqa: T201 - what it is for
+    print(verdict.text())
     return int(bool(verdict.faults))
 
 
