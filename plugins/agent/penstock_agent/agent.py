@@ -242,4 +242,5 @@ def _usual_modules(chosen: settings.Settings) -> Iterator[str]:
 
 
 def _place(backend: Backend) -> Any:
-    return getattr(backend, "url", backend.type)
+    """Return where the backend is, for people: the place that it shows, or its URL."""
+    return getattr(backend, "place", None) or getattr(backend, "url", backend.type)

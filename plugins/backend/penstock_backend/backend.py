@@ -61,6 +61,11 @@ class SQLBackend(Backend):
         def __init__(self, url: str) -> None:
             """Take the URL with or without its name."""
 
+    @property
+    def place(self) -> str:
+        """The URL of the database, without the password."""
+        return make_url(self.url).render_as_string(hide_password=True)
+
     def model_post_init(self, _context: Any) -> None:
         """Name the database; nothing is opened yet."""
         self._database = database_at(self.url)

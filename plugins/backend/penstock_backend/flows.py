@@ -16,10 +16,8 @@ from penstock_backend.tables import AnyRow, columns_of, flow_runs, flow_versions
 if TYPE_CHECKING:
     from penstock.spec import FlowSpec
 
-_RESUMED: Final = "schedule_resumed"
-"""Beside what was registered in the `spec` of a version: when its schedule was last resumed."""
 _SELECT: Final = select(
-    flow_versions, flows.c.name, flows.c.schedule_active, projects.c.name.label("project")
+    flow_versions, flows.c.name, flows.c.schedule_active, flows.c.schedule_since, projects.c.name.label("project")
 ).select_from(flow_versions.join(flows).join(projects))
 
 _NEWEST_BY_NAME: Final = (
@@ -95,12 +93,10 @@ def set_schedule_active(connection: Connection, project: str, name: str, *, acti
     """Pause or go on with the schedule of a flow."""
     row = find(connection, project, name)
     lock(connection, [row.flow_id])
-    connection.execute(update(flows).where(flows.c.id == row.flow_id).values(schedule_active=active))
+    since = {"schedule_since": clock.now()} if active and not row.schedule_active else {}
+    connection.execute(update(flows).where(flows.c.id == row.flow_id).values(schedule_active=active, **since))
     if not active:
         drop_unstarted(connection, row.flow_id)
-    elif not row.schedule_active:
-        spec = {**row.spec, _RESUMED: clock.now().isoformat()}
-        connection.execute(update(flow_versions).where(flow_versions.c.id == row.id).values(spec=spec))
     return record(connection.execute(_newest(row.flow_id)).one())
 
 
@@ -129,8 +125,7 @@ def scheduled(connection: Connection) -> list[AnyRow]:
 
 def settled(row: AnyRow) -> datetime:
     """Return the time up to which the schedule of a row of `scheduled` has been acted on, or was not to be."""
-    resumed = row.spec.get(_RESUMED)
-    times = (row.created, row.last_time, datetime.fromisoformat(resumed) if resumed else None)
+    times: list[datetime | None] = [row.created, row.last_time, row.schedule_since]
     return max(time for time in times if time is not None)
 
 
@@ -146,8 +141,7 @@ def drop_unstarted(connection: Connection, flow_id: str) -> None:
 
 def record(row: AnyRow) -> RegisteredFlow:
     """Return what the backend hands out for *row*."""
-    spec = {name: value for name, value in row.spec.items() if name != _RESUMED}
-    return RegisteredFlow(**{**columns_of(row), "spec": spec}, labels=spec.get("labels", []))
+    return RegisteredFlow(**columns_of(row), labels=row.spec.get("labels", []))
 
 
 def _flow_id(connection: Connection, project: str, name: str) -> str:

@@ -121,6 +121,9 @@ flows: Final = Table(
     Column("project_id", ForeignKey("projects.id"), nullable=False),
     _name(),
     Column("schedule_active", Boolean, nullable=False),
+    Column(
+        "schedule_since", UTCDateTime
+    ),  # when the schedule was last gone on with: what passed before is not made up for
     UniqueConstraint("project_id", "name"),
 )
 
