@@ -12,6 +12,7 @@ import threading
 from typing import Final
 
 from penstock_agent.job import Job, Surroundings
+from penstock_agent.spool import Spool, path_of
 
 _NEEDED: Final = (
     "penstock.flow", "penstock.running", "penstock.logs", "penstock.executors", "penstock.results", "penstock.storage",
@@ -28,11 +29,15 @@ def main(arguments: list[str]) -> int:
         return 0
     job = Job.model_validate_json(sys.stdin.buffer.read())
     _settle_output(show=job.show_logs)
-    from penstock_agent import running
+    try:
+        from penstock_agent import running
 
-    code = running.run(job)
-    if os.getppid() != agent and os.getsid(0) == os.getpid():  # no agent ends what the flow left running
-        os.killpg(0, signal.SIGKILL)
+        code = running.run(job)
+    except Exception as error:
+        Spool(path_of(job.claim.run.id, job.claim.fence)).write({"fault": f"{type(error).__name__}: {error}"})
+        raise
+    if os.getppid() != agent and os.getsid(0) == os.getpid():
+        _end_with_all_it_started(job, code)
     _end_soon(code)
     return code
 
@@ -49,6 +54,13 @@ def _become_what_is_asked(modules: list[str]) -> bool:
     os.chdir(surroundings.folder)
     sys.path[0] = surroundings.folder
     return True
+
+
+def _end_with_all_it_started(job: Job, code: int) -> None:
+    """Do what the agent would do, which is gone; what the backend does not know is left for the next agent."""
+    if code == 0:
+        path_of(job.claim.run.id, job.claim.fence).unlink(missing_ok=True)
+    os.killpg(0, signal.SIGKILL)
 
 
 def _end_soon(code: int) -> None:

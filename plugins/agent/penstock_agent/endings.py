@@ -55,12 +55,18 @@ def _settled(backend: Backend, spool: Spool | None, origin: Origin, end: states.
         return found
     if found.state.type == "Cancelling":
         end = states.Cancelled("Cancelled, and its process ended")
-    elif spool is not None and (names := spool.under_way()):
-        end = type(end)(f"{end.message}\nUnder way then: {_listed(names)}")
+    elif spool is not None and (more := _more(spool)):
+        end = type(end)(f"{end.message}\n{more}")
     report = StateReport(state=end.serialize(), timestamp=clock.now(), attempt=origin.attempt)
     with suppress(errors.ConflictError):  # somebody else said how it ended, or holds it
         backend.report_states(origin.run, origin.fence, [report])
     return backend.get_flow_run(origin.run)
+
+
+def _more(spool: Spool) -> str | None:
+    """Return what a spool tells of how its process ended."""
+    names = spool.under_way()
+    return spool.fault() or (f"Under way then: {_listed(names)}" if names else None)
 
 
 def _listed(names: list[str]) -> str:

@@ -29,7 +29,7 @@ UNREPORTED: Final = 70
 def run(job: "Job") -> int:
     """Run *job* to its end and return the exit code: 0 if the backend knows how it ended.
 
-    Then the spool is deleted; otherwise it is left for the agent.
+    The spool is left for the agent, who ends what the flow left running before it deletes it.
     """
     options = {"type": job.backend.type, **job.backend.options}
     with settings.override({"backend": options}):  # so that tasks which ask for the backend find this one
@@ -45,12 +45,10 @@ def run(job: "Job") -> int:
             reporter.flow_state(_finished(ended))
             reporter.close()
         backend.close()
+        spool.close()
     if reporter.muted:
         return TERMINATED
-    if reporter.lost:
-        return UNREPORTED
-    spool.remove()
-    return 0
+    return UNREPORTED if reporter.lost else 0
 
 
 def _run_flow(job: "Job", backend: Backend) -> states.State:

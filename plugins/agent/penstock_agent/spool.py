@@ -113,6 +113,10 @@ class Spool:
                 last[report["slug"], report["map_index"]] = report
         return [report["name"] for report in last.values() if report["state"]["type"] == "Running"]
 
+    def fault(self) -> str | None:
+        """Return why the process could not run the run at all, if it said so."""
+        return next((str(record["fault"]) for record in self.records() if "fault" in record), None)
+
     def place(self) -> Place:
         """Return how far the process knew its records to have arrived."""
         place = Place(0, 0)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
-from penstock_agent import Agent
+from penstock_agent import Agent, LocalRun
 from penstock_agent.spool import folder
 
 from .conftest import SECONDS, Deeds, Running, until
@@ -37,6 +37,18 @@ def test_a_killed_process_loses_no_line_and_the_message_names_what_was_under_way
     )
     assert _messages(deeds, run) == [f"line {number}" for number in range(100)]
     assert [line.sequence for line in deeds.backend.list_logs(run)] == list(range(1, 101))
+
+
+def test_a_process_that_cannot_begin_says_why(deeds: Deeds, working: Work) -> None:
+    blocked = {"PENSTOCK_PLUGINS__BLOCK": "backend", "PYTHONHASHSEED": "1"}  # a spare would have loaded it before
+    deeds.register(run_config=LocalRun(env=blocked))
+    run = deeds.ask("log")
+    with working():
+        kind, message = _ended(deeds, run)
+    first, second = message.splitlines()
+    assert (kind, first) == ("Failed", "The process of the run ended with exit code 1 before the run did")
+    assert second.startswith("PluginMissingError: ")
+    assert "penstock-backend" in second
 
 
 def _killed_with_its_agent(deeds: Deeds) -> str:
