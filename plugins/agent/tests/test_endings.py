@@ -103,6 +103,9 @@ def test_the_spool_of_another_backend_is_left_for_its_agent(deeds: Deeds, workin
     elsewhere.close()
     assert deeds.backend.get_flow_run(run).state.type == "Running"
     assert len(list(folder().iterdir())) == 1
+    with working():
+        assert _ended(deeds, run)[0] == "Failed"
+        until(lambda: not _lives(deeds.pid("child")))
 
 
 def test_a_run_of_which_only_the_agent_was_killed_is_left_alone(deeds: Deeds, working: Work) -> None:
