@@ -28,11 +28,12 @@ from unittest.mock import patch
 from penstock import clock, errors, states
 from penstock.backends.models import StateReport
 from penstock.spec import FlowSpec
-from penstock_backend import SQLBackend, leases, maintenance
+from penstock_backend import SQLBackend, leases, maintenance, runs, transitions
 from penstock_backend.backend import database_at
 from penstock_backend.testing import PostgreSQL
 
-FAULTS: Final = ("no-lock", "no-fence")
+FAULTS: Final = ("no-lock", "no-end")
+ROOT: Final = Path(__file__).parents[2]
 LEASE: Final = 3.0
 PATIENCE: Final = 300
 """Seconds without a run that ends after which the judge gives up."""
@@ -93,35 +94,23 @@ class _Ledger:
 
 
 def plant(stack: ExitStack, fault: str | None) -> None:
-    """Plant a fault: claims that lock nothing, or reports whose fence nobody looks at."""
+    """Plant a fault: claims that lock nothing, or reports that are taken whoever sends them, and after an end."""
+    if fault is not None:  # the guard in the database
+        stack.enter_context(patch.object(runs.store, "__defaults__", (runs._REOPEN,)))
     if fault == "no-lock":
         stack.enter_context(patch.object(leases, "due_locked", leases.due))
-        taken = leases.take
-
-        def late(*given: Any) -> Any:
-            time.sleep(0.01)
-            return taken(*given)
-
-        stack.enter_context(patch.object(leases, "take", late))
-        stack.enter_context(patch("penstock_backend.runs._CHANGE", _unguarded()))
-    if fault == "no-fence":
-        stack.enter_context(patch.object(leases, "held", lambda connection, run, _: _row(connection, run)))
-        stack.enter_context(patch("penstock_backend.runs._CHANGE", _unguarded()))
-
-
-def _unguarded() -> Any:
-    from penstock_backend import runs
-
-    return runs._REOPEN
-
-
-def _row(connection: Any, run: str) -> Any:
-    from penstock_backend import runs
-
-    return runs.find_locked(connection, run)
+    if fault == "no-end":
+        stack.enter_context(patch.object(leases, "held", lambda connection, run, _: runs.find_locked(connection, run)))
+        stack.enter_context(patch.object(transitions, "judge", lambda _old, _new: "take"))
 
 
 # the judge
+
+_WENT_ON: Final = (
+    "SELECT count(DISTINCT flow_run_id) FROM flow_run_states JOIN flow_runs ON flow_runs.id = flow_run_id "
+    "WHERE flow_run_states.state_type IN ('Success', 'Failed') "
+    "AND flow_run_states.state_version < flow_runs.state_version"
+)
 
 
 @dataclass(slots=True)
@@ -201,7 +190,7 @@ class Judge:
     def _start(self, what: str, name: str = "") -> "subprocess.Popen[bytes]":
         self._began += 1
         given = json.dumps([what, self._url, f"{name}-{self._began}", str(self._ledger), self._wanted.fault])
-        return subprocess.Popen([sys.executable, "-m", "tests.durability.claims", "--process", given])
+        return subprocess.Popen([sys.executable, "-m", "tests.durability.claims", "--process", given], cwd=ROOT)
 
     def _harm_until_done(self, verdict: Verdict) -> None:
         every = max(self._wanted.runs // (self._wanted.kills + 1), 1)
@@ -212,7 +201,7 @@ class Judge:
         while (ended := self._ended()) < self._wanted.runs:
             if ended != last:
                 quiet_since, last = time.monotonic(), ended
-            elif time.monotonic() - quiet_since > PATIENCE:
+            elif time.monotonic() - quiet_since > PATIENCE or all(one.poll() is not None for one in self._workers):
                 verdict.faults.append(f"{self._wanted.runs - ended} runs never ended")
                 return
             if verdict.kills < self._wanted.kills and ended >= next_kill:
@@ -268,6 +257,8 @@ class Judge:
         backend.close()
         database = database_at(self._url)
         verdict.faults += maintenance.check(database).faults
+        with database.reading() as connection:
+            went_on = int(connection.exec_driver_sql(_WENT_ON).scalar_one())
         database.close()
         twice = sum(count - 1 for count in began.values() if count > 1)
         harm = (verdict.kills + verdict.pauses + verdict.restarts) * 4  # each process holds up to four runs
@@ -279,6 +270,7 @@ class Judge:
             (sum(state not in ("Success", "Failed") for state in kept.values()), "runs have not ended"),
             (sum(count > 1 for count in accepted.values()), "runs were accepted twice"),
             (sum(kept.get(run) != "Success" for run in accepted), "runs were accepted and are not Success"),
+            (went_on, "runs went on after their end"),
             (max(twice - harm, 0), f"runs were begun twice beyond the {harm} that faults explain"),
         ):
             if faulty:
