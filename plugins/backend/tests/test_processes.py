@@ -60,12 +60,9 @@ def _together(url: str, body: str, number: int) -> list[list[str]]:
     return [json.loads(output) for (output, _), _ in ended]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/penstock.db"
-    server: PostgreSQL = request.getfixturevalue("postgresql")
-    return server.make_database()
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/penstock.db"
 
 
 def test_processes_may_make_the_database_at_the_same_time(url: str) -> None:
@@ -75,7 +72,13 @@ def test_processes_may_make_the_database_at_the_same_time(url: str) -> None:
     backend.close()
 
 
-def test_processes_create_and_claim_at_once_and_nothing_is_locked_lost_or_taken_twice(url: str) -> None:
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_processes_create_and_claim_at_once_and_nothing_is_locked_lost_or_taken_twice(
+    database: str, url: str, request: pytest.FixtureRequest
+) -> None:
+    if database == "postgresql":
+        server: PostgreSQL = request.getfixturevalue("postgresql")
+        url = server.make_database()
     backend = SQLBackend(url)
     backend.create_project("tutorial")
     backend.register_flow(FlowSpec(name="hello"), project="tutorial")
