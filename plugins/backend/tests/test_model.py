@@ -3,6 +3,7 @@
 import tempfile
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +67,13 @@ class Machine(RuleBasedStateMachine):
     @rule(target=runs, client=CLIENTS, key=st.sampled_from([None, "a", "b"]), labels=st.sampled_from([[], ["gpu"]]))
     def create(self, client: int, key: str | None, labels: list[str]) -> str:
         earlier = self.keys.get(key) if key else None
-        ask = lambda: self.clients[client].create_flow_run(self.project, "hello", labels=labels, idempotency_key=key).id  # noqa: E731
+        create = partial(self.clients[client].create_flow_run, self.project, "hello")
+        ask = partial(create, labels=labels, idempotency_key=key)
         if earlier is not None and earlier[1] != labels:
             with pytest.raises(errors.ConflictError):
                 ask()
             return earlier[0]
-        made = ask()
+        made = ask().id
         if earlier is not None:
             assert made == earlier[0]
             return made
@@ -95,7 +97,7 @@ class Machine(RuleBasedStateMachine):
         known = self.model[run]
         fence = known.fence - (stale == 0)
         told = StateReport(state=states.TYPES[new]().serialize(), timestamp=clock.now())
-        tell = lambda: self.clients[client].report_states(run, fence, [told])  # noqa: E731
+        tell = partial(self.clients[client].report_states, run, fence, [told])
         if stale == 0:
             with pytest.raises(errors.LeaseLostError):
                 tell()

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,7 +127,7 @@ def test_waiting_has_an_end(backend: Backend) -> None:
     ],
 )
 def test_what_cannot_be_started_is_named(
-    backend: Backend, given: dict[str, object], error: type[Exception], words: str
+    backend: Backend, given: dict[str, Any], error: type[Exception], words: str
 ) -> None:
     with Flow("parent") as parent:
         run = create_flow_run(**given)
