@@ -51,7 +51,8 @@ def _send(backend: Backend, spool: Spool | None, origin: Origin, tell: Tell) -> 
 
 def _settled(backend: Backend, spool: Spool | None, origin: Origin, end: states.State) -> FlowRun:
     found = backend.get_flow_run(origin.run)
-    if found.state.type == "Paused" or states.State.deserialize({"type": found.state.type}).is_terminal():
+    known = states.State.deserialize({"type": found.state.type})
+    if known.is_terminal() or isinstance(known, states.Scheduled):  # or it waits, since it paused or was restarted
         return found
     if found.state.type == "Cancelling":
         end = states.Cancelled("Cancelled, and its process ended")
