@@ -10,6 +10,7 @@ PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml) \
 MEMBERS := $(patsubst %/,%,$(dir $(PROJECTS)))
 TESTED := $(sort $(dir $(wildcard plugins/*/tests/*.py contrib/*/tests/*.py)))
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+unexport PYTHONDONTWRITEBYTECODE # the tests start hundreds of processes, and each would compile all that it imports
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-system check bench docs constraints test-lowest clean

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 HERE: Final = Path(__file__).parent
-SECONDS: Final = 300
+SECONDS: Final = 1800 if "WHOLE" in os.environ else 300
 NOTHING: Final = "(nothing)"
 
 

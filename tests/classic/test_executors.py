@@ -1,13 +1,14 @@
 """The flows that are compared with Prefect end the same way under every executor."""
 
 import os
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import distributed
 import pytest
-import ray
 from playing import HERE, different, play
 
 APART: Final[dict[str, str]] = {
@@ -16,6 +17,10 @@ APART: Final[dict[str, str]] = {
     "signals_loops.a_task_returns_odd_values": "returns what cannot be pickled",
 }
 """What ends otherwise in processes of their own, and why that is right."""
+WHOLE: Final = "WHOLE" in os.environ
+"""`WHOLE=1 pytest tests/classic/test_executors.py` compares all flows; to start workers for each takes its time."""
+SOME: Final = [""] if WHOLE else ["mapping.", "reference_tasks.", "signals_loops."]
+FEW: Final = [""] if WHOLE else ["mapping.over_a_", "retries.of_a_t"]
 
 
 @pytest.fixture(scope="module")
@@ -29,41 +34,52 @@ def test_every_flow_ends_as_in_process(executor: str, in_process: dict[str, Any]
     assert otherwise(in_process, elsewhere) == {}
 
 
-@pytest.mark.parametrize(
-    "prefix", [""] if "WHOLE" in os.environ else ["mapping.", "reference_tasks.", "signals_loops."]
-)
+@pytest.mark.parametrize("prefix", SOME)
 def test_flows_end_in_processes_as_in_process(prefix: str, in_process: dict[str, Any], tmp_path: Path) -> None:
-    """Of some of the flows, or with `WHOLE=1 pytest ...` of all: to start workers takes half a second for each."""
-    elsewhere = play(Path(sys.executable), tmp_path / "processes", "processes", prefix=prefix)
-    here = {name: outcome for name, outcome in in_process.items() if name.startswith(prefix)}
-    assert elsewhere.keys() == here.keys()
-    assert otherwise(here, elsewhere).keys() == {name for name in APART if name.startswith(prefix)}
+    compare(prefix, in_process, play(Path(sys.executable), tmp_path / "processes", "processes", prefix=prefix))
 
 
-def test_every_flow_ends_on_dask_as_in_process(in_process: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize("prefix", SOME)
+def test_flows_end_on_dask_as_in_process(prefix: str, in_process: dict[str, Any], tmp_path: Path) -> None:
     home = tmp_path / "dask"
     surroundings = {"PYTHONPATH": str(HERE), "HOME": str(home), "PENSTOCK_HOME": str(home)}
     workers: dict[str, Any] = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with distributed.LocalCluster(**workers, env=surroundings) as cluster:
-        elsewhere = play(Path(sys.executable), home, "dask", cluster.scheduler_address)
-    assert otherwise(in_process, elsewhere).keys() == APART.keys()
+        elsewhere = play(Path(sys.executable), home, "dask", cluster.scheduler_address, prefix)
+    compare(prefix, in_process, elsewhere)
 
 
-@pytest.mark.parametrize("prefix", ["mapping.", "retries"])
-def test_flows_end_on_ray_as_in_process(
-    prefix: str, in_process: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:  # some of them: to connect to Ray takes a second for each
-    home = tmp_path / "ray"
-    for name, value in {"PYTHONPATH": str(HERE), "PENSTOCK_HOME": str(home), "RAY_AUTH_MODE": "disabled"}.items():
-        monkeypatch.setenv(name, value)  # which workers inherit
-    begun = ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
-    try:
-        elsewhere = play(Path(sys.executable), home, "ray", begun.address_info["gcs_address"], prefix)
-    finally:
-        ray.shutdown()
+CLUSTER: Final = """
+import ray, sys
+begun = ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
+print(begun.address_info["gcs_address"], flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[str]:
+    """Start Ray in a process of its own, as what it reads of its surroundings holds as long as its process."""
+    surroundings = {"PYTHONPATH": str(HERE), "PENSTOCK_HOME": str(tmp_path / "ray"), "RAY_AUTH_MODE": "disabled"}
+    started = [sys.executable, "-c", CLUSTER]
+    with subprocess.Popen(
+        started, env={**os.environ, **surroundings}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.communicate("")  # which ends it
+
+
+@pytest.mark.parametrize("prefix", FEW)
+def test_flows_end_on_ray_as_in_process(prefix: str, in_process: dict[str, Any], tmp_path: Path, cluster: str) -> None:
+    compare(prefix, in_process, play(Path(sys.executable), tmp_path / "ray", "ray", cluster, prefix))
+
+
+def compare(prefix: str, in_process: dict[str, Any], elsewhere: dict[str, Any]) -> None:
+    """Assert that the flows whose names begin with *prefix* end elsewhere as they do in process, but for `APART`."""
     here = {name: outcome for name, outcome in in_process.items() if name.startswith(prefix)}
     assert elsewhere.keys() == here.keys()
-    assert otherwise(here, elsewhere) == {}
+    assert otherwise(here, elsewhere).keys() == {name for name in APART if name.startswith(prefix)}
 
 
 def otherwise(here: dict[str, Any], elsewhere: dict[str, Any]) -> dict[str, Any]:

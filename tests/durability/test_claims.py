@@ -16,5 +16,5 @@ def test_claims_that_lock_nothing_are_found_out() -> None:
 
 
 def test_reports_that_are_taken_after_the_end_are_found_out() -> None:
-    verdict = judged(Wanted(runs=80, workers=2, schedulers=1, kills=0, pauses=0.2, fault="no-end"))
+    verdict = judged(Wanted(runs=80, workers=2, schedulers=1, kills=0, pauses=0.6, fault="no-end"))
     assert any("went on after their end" in fault for fault in verdict.faults), verdict.text()

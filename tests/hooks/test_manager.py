@@ -81,7 +81,7 @@ def test_an_offer_by_string_is_imported_on_first_use(install: Install) -> None:
 BROKEN = {
     "raises": ("1 / 0", r"ZeroDivisionError: division by zero \(.*acme_raises.py:2\)"),
     "lacks": ("import hvac_of_nobody", r"ModuleNotFoundError: hvac_of_nobody \(.*acme_lacks.py:2\)"),
-    "newer": ("penstock_api = 99", "hook API version 99; this penstock has version 1"),
+    "newer": ("penstock_api = 99", "hook API version 99; this penstock has 1"),
     "misspelt": (
         "@penstock.hookimpl\ndef penstock_register_executer(): return {}",
         "hook penstock_register_executer, which nobody specifies. Did you mean penstock_register_executor?",

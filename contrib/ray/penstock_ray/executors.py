@@ -4,13 +4,17 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent import futures
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pydantic import Field
 
 from penstock import errors
 from penstock.executors import Executor
+
+_STARTS: Final = 3
+"""Times a cluster is started: its own parts may miss one another where another starts at the same moment."""
+_ENDING_SECONDS: Final = 5
 
 
 class RayExecutor(Executor):
@@ -54,7 +58,7 @@ class RayExecutor(Executor):
                 pool.shutdown(cancel_futures=True)
         finally:
             if mine:
-                ray.shutdown()
+                _end()
 
     def _connect(self) -> None:
         import ray
@@ -63,11 +67,16 @@ class RayExecutor(Executor):
         if self.address is None:
             given |= {"include_dashboard": False, "num_cpus": self.num_cpus}
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what it is to become, and warns of
-        try:
-            ray.init(self.address, **{**given, **self.init_kwargs})
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            where = f"No Ray cluster answers at {self.address}" if self.address else "Ray cannot be started here"
-            raise errors.ExecutorError(f"{where}: {str(error).strip().splitlines()[-1]}") from error
+        for left in reversed(range(1 if self.address else _STARTS)):
+            try:
+                ray.init(self.address, **{**given, **self.init_kwargs})
+            except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+                ray.shutdown()
+                if left and isinstance(error, RuntimeError):
+                    continue
+                where = f"No Ray cluster answers at {self.address}" if self.address else "Ray cannot be started here"
+                raise errors.ExecutorError(f"{where}: {str(error).strip().splitlines()[-1]}") from error
+            return
 
     def _check_versions(self) -> None:
         import ray
@@ -81,6 +90,19 @@ class RayExecutor(Executor):
             message = f"The workers of the Ray cluster at {self.address} lack what is needed: {last}"
             raise errors.ExecutorError(f"{message}. Install penstock-ray there, as it is here") from error
         check_versions(versions(), there, str(self.address))
+
+
+def _end() -> None:
+    """End the cluster that was started here, and wait for its workers: by itself Ray leaves them to end alone."""
+    import psutil
+    import ray
+
+    mine = [child for child in psutil.Process().children() if child.name() == "raylet"]
+    workers = [worker for raylet in mine for worker in raylet.children(recursive=True)]
+    ray.shutdown()
+    for worker in psutil.wait_procs(workers, _ENDING_SECONDS)[1]:
+        with suppress(psutil.NoSuchProcess):
+            worker.kill()
 
 
 def check_versions(here: dict[str, str], there: dict[str, str], address: str) -> None:

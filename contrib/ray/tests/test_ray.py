@@ -15,9 +15,8 @@ from penstock_ray.executors import check_versions
 
 @pytest.fixture(scope="module", autouse=True)
 def begun() -> Iterator[str]:
-    context = ray.init(num_cpus=2, resources={"disk": 1}, include_dashboard=False, logging_level="ERROR")
-    yield context.address_info["gcs_address"]
-    ray.shutdown()
+    with RayExecutor(num_cpus=2, init_kwargs={"resources": {"disk": 1}}).open():
+        yield ray.get_runtime_context().gcs_address
 
 
 class TestReferences(ReferencesContract):

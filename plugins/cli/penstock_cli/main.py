@@ -78,7 +78,7 @@ _COMMANDS: Final = {
     "projects": "List, create and delete projects.",
     "register": "Register the flows of files with the backend.",
     "run": "Run a flow: a file's here and now, a registered one by an agent.",
-    "runs": "List, show, follow, cancel and delete flow runs.",
+    "runs": "List, show, follow, cancel, restart and delete flow runs.",
     "schedule": "Preview the times that a schedule stands for.",
     "secrets": "List, set and delete the secrets of this machine; no value is ever shown.",
     "serve": "Run flows on their schedules, in this process.",
