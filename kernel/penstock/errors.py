@@ -136,6 +136,14 @@ class LeaseLostError(ConflictError):
     """A run is reported on by somebody who no longer holds its lease."""
 
 
+class LimitReachedError(ConflictError):
+    """What was asked for has no slot left; some time later it may have."""
+
+
+class DocumentError(BackendError, ValueError):
+    """A document does not fit its kind, or is too large."""
+
+
 class BackendUnreachableError(BackendError, ConnectionError):
     """The backend cannot be opened or does not answer."""
 

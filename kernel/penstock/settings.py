@@ -44,6 +44,8 @@ KindOptions = Annotated[dict[str, Any], BeforeValidator(kind_options)]
 
 Catchup = Literal["none", "latest", "all"]
 """Which of the times that passed while no scheduler ran become runs."""
+OnLost = Literal["fail", "reschedule"]
+"""What becomes of a run whose agent and process are both gone."""
 
 
 class Section(BaseModel):
@@ -76,6 +78,7 @@ class SchedulerSettings(Section):
     ahead: int = Field(default=10, ge=1, description="how many coming runs of a schedule are kept ready")
     interval_seconds: float = Field(default=5, gt=0, description="how often schedules are looked at")
     catchup: Catchup = Field(default="latest", description="which times become runs that passed while nobody looked")
+    on_lost: OnLost = Field(default="fail", description="whether a lost run ends, or begins anew up to three times")
 
 
 class LoggingSettings(Section):

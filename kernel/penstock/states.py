@@ -56,12 +56,9 @@ class State:
         cls._fields = cls.__dict__.get("_fields") or (*cls._fields, *cls.__dict__.get("__slots__", ()))
 
     def __init__(
-        self,
-        message: str | None = None,
-        result: Any = None,
-        context: dict[str, Any] | None = None,
+        self, message: str | None = None, result: Any = None, context: dict[str, Any] | None = None,
         cached_inputs: dict[str, Any] | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Make a state with a *message* for people and a *result*."""
         self.message: str | None = message
         self.result: Any = result
@@ -215,13 +212,9 @@ class Retrying(Scheduled, color="#f66a0a"):
     __slots__ = ("run_count",)
 
     def __init__(
-        self,
-        message: str | None = None,
-        result: Any = None,
-        start_time: datetime | None = None,
-        run_count: int | None = None,
-        **kw: Any,
-    ) -> None:
+        self, message: str | None = None, result: Any = None, start_time: datetime | None = None,
+        run_count: int | None = None, **kw: Any,
+    ) -> None:  # fmt: skip
         """Make a state after attempt number *run_count*, which counts from 1: by default the one under way."""
         super().__init__(message, result, start_time, **kw)
         self.run_count: int = run_count if run_count is not None else surroundings.get("task_run_count", 1)
@@ -256,13 +249,9 @@ class Queued(_MetaState, color="#ffea7f"):
     __slots__ = ("start_time",)
 
     def __init__(
-        self,
-        message: str | None = None,
-        result: Any = None,
-        state: State | None = None,
-        start_time: datetime | None = None,
-        **kw: Any,
-    ) -> None:
+        self, message: str | None = None, result: Any = None, state: State | None = None,
+        start_time: datetime | None = None, **kw: Any,
+    ) -> None:  # fmt: skip
         """Make a state to be looked at again at *start_time* (UTC; now if not given)."""
         super().__init__(message, result, state, **kw)
         self.start_time: datetime = _utc(start_time) or clock.now()
@@ -311,14 +300,9 @@ class Cached(Success, color="#34d058"):
     __slots__ = ("cached_parameters", "cached_result_expiration", "hashed_inputs")
 
     def __init__(
-        self,
-        message: str | None = None,
-        result: Any = None,
-        hashed_inputs: dict[str, str] | None = None,
-        cached_parameters: dict[str, Any] | None = None,
-        cached_result_expiration: datetime | None = None,
-        **kw: Any,
-    ) -> None:
+        self, message: str | None = None, result: Any = None, hashed_inputs: dict[str, str] | None = None,
+        cached_parameters: dict[str, Any] | None = None, cached_result_expiration: datetime | None = None, **kw: Any,
+    ) -> None:  # fmt: skip
         """Hold the result with the inputs and parameters it is valid for, and until when (UTC)."""
         super().__init__(message, result, **kw)
         self.hashed_inputs: dict[str, str] | None = hashed_inputs
@@ -333,13 +317,9 @@ class Mapped(Success, color="#003ccb"):
     _fields: ClassVar[tuple[str, ...]] = ("n_map_states",)
 
     def __init__(
-        self,
-        message: str | None = None,
-        result: Any = None,
-        map_states: Sequence[State] | None = None,
-        n_map_states: int | None = None,
-        **kw: Any,
-    ) -> None:
+        self, message: str | None = None, result: Any = None, map_states: Sequence[State] | None = None,
+        n_map_states: int | None = None, **kw: Any,
+    ) -> None:  # fmt: skip
         """Hold the children's states, a sequence that may make them when they are asked for."""
         super().__init__(message, result, **kw)
         self.map_states: Sequence[State] = map_states if map_states is not None else []

@@ -484,3 +484,29 @@ def test_results_are_states_of_every_task_with_unrun_ones_pending() -> None:
     assert set(state.result) == {held, below}
     assert state.result[below] == states.Pending()
     assert state.result[below].message == "Task not run."
+
+
+def test_what_a_policy_lets_wait_for_a_place_asks_again_when_its_time_has_come(time: VirtualClock) -> None:
+    asked: list[tuple[str, int, float]] = []
+    begun = clock.now()
+
+    class Policy:
+        @penstock.hookimpl
+        def penstock_propose_state(self, run: Any, new: State) -> State | None:
+            if not new.is_running():
+                return None
+            asked.append((run.name, run.attempt, (clock.now() - begun).total_seconds()))
+            waits = run.task_name == "add" and len([one for one in asked if one[0] == run.name]) < 3
+            return states.Queued("no place", start_time=clock.now() + timedelta(seconds=5)) if waits else None
+
+    with Flow("crowded") as flow:
+        added, single = add.map([1, 2]), one()
+    with penstock.hooks.observing(Policy(), "policy"):
+        state = flow.run()
+    assert state.result[added].result == [2, 3]
+    assert state.result[single].is_successful()
+    assert sorted(asked) == [
+        *(("add[0]", 1, seconds) for seconds in (0, 5, 10)),
+        *(("add[1]", 1, seconds) for seconds in (0, 5, 10)),
+        ("one", 1, 0),
+    ]

@@ -160,8 +160,8 @@ class Backend(Kind, ABC):
     def report_states(self, run: str, fence: int, reports: Sequence[models.StateReport]) -> None:
         """Take up states of a run and its task runs, in order, all or none.
 
-        Repeating the state a run is in is no error. Raises LeaseLostError for a stale fence, ConflictError for a
-        state that may not follow a terminal one.
+        Repeating the state a run is in is no error. Raises LeaseLostError for a stale fence, LimitReachedError where a
+        tag has no slot left, ConflictError for a state that may not follow a terminal one.
         """
 
     @abstractmethod
@@ -170,7 +170,10 @@ class Backend(Kind, ABC):
 
     @abstractmethod
     def end_lost_runs(self, now: datetime | None = None) -> int:
-        """End every run whose lease expired before *now* as Failed with the reason; return how many there were."""
+        """End every run whose lease expired before *now* as Failed with the reason; return how many there were.
+
+        Where the setting or the flow's group says `reschedule`, a run begins another attempt instead, three times.
+        """
 
     @abstractmethod
     def list_agents(self, *, limit: int = 200) -> list[models.Agent]:
@@ -189,6 +192,26 @@ class Backend(Kind, ABC):
           which become runs, too: none, the latest, or all. None is ever made for a time before the version of the flow
           was registered or its schedule was last resumed.
         """
+
+    # documents
+
+    @abstractmethod
+    def put_document(self, document: models.Document) -> models.Document:
+        """Keep *document* in the place of the one with its kind, scope and name, and return it as it is kept.
+
+        Raises DocumentError for data that does not fit its kind or takes more than 256 KiB as JSON, and
+        UnknownProjectError, UnknownFlowError or UnknownRunError for what it is about.
+        """
+
+    @abstractmethod
+    def list_documents(
+        self, kind: str, scope: str | None = None, *, name: str | None = None, limit: int = 200
+    ) -> list[models.Document]:
+        """Return documents of a kind by scope and name: of one *scope*, and of one *name*, if given."""
+
+    @abstractmethod
+    def delete_document(self, kind: str, name: str, scope: str = "") -> bool:
+        """Delete a document; return whether it was there."""
 
     def close(self) -> None:
         """Let go of connections; the backend may be used again afterwards."""

@@ -32,7 +32,7 @@ class Project(Record):
 
 
 class RegisteredFlow(Record):
-    """One version of a registered flow; `spec` is its `FlowSpec` as JSON."""
+    """One version of a registered flow; `spec` is its `FlowSpec` as JSON, `group` what is set for all versions."""
 
     id: str
     name: str
@@ -43,6 +43,7 @@ class RegisteredFlow(Record):
     schedule_active: bool = True
     idempotency_key: str | None = None
     labels: list[str] = Field(default_factory=list)
+    group: dict[str, Any] = Field(default_factory=dict)
     spec: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -101,6 +102,28 @@ class Log(Record):
     task: str | None = None
 
 
+class Document(Record):
+    """A JSON object that somebody left with a backend, found by *kind*, *scope* and *name*.
+
+    Kinds that penstock knows, whose `data` is checked:
+
+    * `flow-group`: what is set for all versions of a flow, in place of what is registered; the scope is the project.
+    * `limit`: how many runs with a label, or tasks with a tag, may be under way at once (`slots`; read back, `used`
+      too); the scope is `label` or `tag`.
+    * `value`: an entry of the key-value store (`value`); it has no scope.
+    * `artifact`: what a flow made for people to look at; the scope is the run, by id, with which it is deleted.
+    * `note`: what somebody wrote about a run (`text`); the scope is the run.
+
+    All others belong to whoever makes them up, and are kept as they are.
+    """
+
+    kind: str
+    name: str
+    scope: str = ""
+    data: dict[str, Any] = Field(default_factory=dict)
+    updated: datetime | None = None
+
+
 class Agent(Record):
     """An agent that has asked for work."""
 
@@ -128,7 +151,10 @@ class Heartbeat(Record):
 
 
 class StateReport(BaseModel, extra="forbid"):
-    """A state to take up: of the flow run if `slug` is None, else of that task or mapped child."""
+    """A state to take up: of the flow run if `slug` is None, else of that task or mapped child.
+
+    A report of Running with `tags` asks for a slot of each that is limited.
+    """
 
     state: dict[str, Any]
     timestamp: datetime
@@ -136,3 +162,4 @@ class StateReport(BaseModel, extra="forbid"):
     name: str | None = None
     map_index: int | None = None
     attempt: int = 1
+    tags: list[str] = Field(default_factory=list)

@@ -428,7 +428,7 @@ class Driver:
             self._hold(number, child, 1, state, {**(extra or {}), **looped})
         elif isinstance(state, states.Paused):
             self._hold(number, child, max(attempt, 1), state, {**(extra or {}), "resume": True})
-        elif isinstance(state, states.Scheduled):
+        elif state.is_scheduled():
             self._hold(number, child, attempt + isinstance(state, states.Retrying), state, extra)
         elif child is not None:
             self._end_child(number, child, state)
@@ -447,7 +447,7 @@ class Driver:
 
     def _hold(self, number: int, child: int | None, attempt: int, state: states.State, extra: Extra = None) -> None:
         """Let an attempt wait for the time that its state names, or for approval; the next round of a loop need not."""
-        due = state.start_time if isinstance(state, states.Scheduled) else None
+        due = state.start_time if isinstance(state, states.Scheduled | states.Queued) else None
         if due is None and isinstance(state, states.Paused):
             self._paused.append((number, child, attempt, extra))
         else:

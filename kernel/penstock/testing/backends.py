@@ -16,6 +16,7 @@ from penstock.testing.backend_cases import (
     line,
     report,
 )
+from penstock.testing.backend_documents import BackendDocumentContract
 from penstock.testing.backend_restarts import BackendRestartContract
 from penstock.testing.backend_work import BackendWorkContract
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class BackendContract(BackendWorkContract, BackendRestartContract):
+class BackendContract(BackendWorkContract, BackendRestartContract, BackendDocumentContract):
     """Subclass it under a name that begins with `Test`, and give the fixture `backend`."""
 
     # projects

@@ -49,7 +49,7 @@ class Reporter:
             run=self._run, fence=self._fence, attempt=self._attempt, backend=known_as(job.backend), pid=os.getpid(),
             boot=boot(),
         )  # fmt: skip
-        self._shipper = Shipper(backend, spool, self._run, self._fence, self._attempt, self._persist)
+        self._shipper = Shipper(backend, spool, self._run, self._fence, self._attempt, persist)
         self._wake = threading.Event()
         self._closing: float | None = None
         self._beat_at = clock.monotonic() + job.heartbeat_seconds
@@ -141,7 +141,7 @@ class Reporter:
             return
         self._beat_at = clock.monotonic() + self._job.heartbeat_seconds
         beat = self._backend.heartbeat
-        answer = self._persist(lambda: beat(self._run, self._fence, lease_seconds=self._job.lease_seconds))
+        answer = persist(lambda: beat(self._run, self._fence, lease_seconds=self._job.lease_seconds))
         if answer.command == "cancel":  # the agent acts on it too, if it still lives
             self._stop()
 
@@ -150,15 +150,15 @@ class Reporter:
         _log.error("%s. The process of the run ends", reason)
         self._stop()
 
-    @staticmethod
-    def _persist(send: Callable[[], _Item]) -> _Item:
-        """Call *send* until the backend answers."""
-        for attempt in stamina.retry_context(
-            on=errors.BackendUnreachableError, attempts=None, timeout=PATIENCE_SECONDS, wait_initial=0.1, wait_max=5.0
-        ):
-            with attempt:
-                return send()
-        raise AssertionError  # stamina raises the last error instead
+
+def persist(ask: Callable[[], _Item]) -> _Item:
+    """Call *ask* until the backend answers; raises BackendUnreachableError after `PATIENCE_SECONDS`."""
+    for attempt in stamina.retry_context(
+        on=errors.BackendUnreachableError, attempts=None, timeout=PATIENCE_SECONDS, wait_initial=0.1, wait_max=5.0
+    ):
+        with attempt:
+            return ask()
+    raise AssertionError  # stamina raises the last error instead
 
 
 def metadata(state: State) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Running one job: the flow is restored, run, and reported on."""
 
+import json
 import logging
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,8 +14,9 @@ from penstock.backends import Backend
 from penstock.engine.failures import describe
 from penstock.spec import FlowSpec
 from penstock_agent.capture import capturing
-from penstock_agent.reporter import Reporter
+from penstock_agent.reporter import Reporter, persist
 from penstock_agent.resuming import earlier_states
+from penstock_agent.slots import Slots, limited_tags
 from penstock_agent.spool import Spool, path_of
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ def run(job: "Job") -> int:
     The spool is left for the agent, who ends what the flow left running before it deletes it.
     """
     options = {"type": job.backend.type, **job.backend.options}
+    _tell_processes(options)
     with settings.override({"backend": options}):  # so that tasks which ask for the backend find this one
         backend = Backend.restore(job.backend)
         spool = Spool(path_of(job.claim.run.id, job.claim.fence))
@@ -51,29 +54,46 @@ def run(job: "Job") -> int:
     return UNREPORTED if reporter.lost else 0
 
 
+def _tell_processes(backend: Mapping[str, Any]) -> None:
+    """Let the processes that the flow starts, workers above all, find the backend of the run."""
+    place, *_ = (str(backend[name]) for name in ("url", "type") if name in backend)
+    others = {name: value for name, value in backend.items() if name not in ("url", "type")}
+    os.environ["PENSTOCK_BACKEND"] = place
+    os.environ.update({f"PENSTOCK_BACKEND__{name.upper()}": json.dumps(value) for name, value in others.items()})
+
+
 def _run_flow(job: "Job", backend: Backend) -> states.State:
     claimed = job.claim.run
     try:
         spec = FlowSpec.model_validate(job.claim.spec)
         flow = restore(spec)
-        return flow.run(
-            claimed.parameters,
-            task_states=earlier_states(backend, claimed, flow) if job.claim.fence > 1 else None,
-            executor=_executor(job, spec),
-            context={
-                "scheduled_start_time": claimed.scheduled_time,
-                "project_name": claimed.project,
-                "secrets": _secrets(spec),
-            },
-            run_id=claimed.id,
-            run_name=claimed.name,
-            attempt=claimed.attempt,
-            run_on_schedule=False,
-        )
+        known = persist(lambda: earlier_states(backend, claimed, flow)) if job.claim.fence > 1 else None
+        with _within_limits(job, backend, flow):
+            return flow.run(
+                claimed.parameters,
+                task_states=known,
+                executor=_executor(job, spec),
+                context={
+                    "scheduled_start_time": claimed.scheduled_time,
+                    "project_name": claimed.project,
+                    "secrets": _secrets(spec),
+                },
+                run_id=claimed.id,
+                run_name=claimed.name,
+                attempt=claimed.attempt,
+                run_on_schedule=False,
+            )
     except errors.PenstockError as error:
         return states.Failed(str(error), error, context={"exception": describe(error)})
     except (Exception, SystemExit) as error:  # noqa: BLE001 - what a flow's own code may raise
         return states.Failed(f"{type(error).__name__}: {error}", error, context={"exception": describe(error)})
+
+
+def _within_limits(job: "Job", backend: Backend, flow: "Flow") -> AbstractContextManager[object]:
+    """Return a context in which tasks wait for slots of their tags; it is not there where no tag is limited."""
+    tags = {tag for task in flow.tasks for tag in task.options.tags}
+    limited = persist(lambda: limited_tags(backend, tags))
+    return hooks.observing(Slots(backend, job.claim, limited), "penstock-agent-slots") if limited else nullcontext()
 
 
 def restore(spec: FlowSpec) -> "Flow":

@@ -16,6 +16,7 @@ from penstock.backends import Backend
 from penstock.backends.models import (
     Agent,
     Claim,
+    Document,
     FlowRun,
     Heartbeat,
     Log,
@@ -27,7 +28,7 @@ from penstock.backends.models import (
     TaskRun,
 )
 from penstock.settings import Catchup
-from penstock_backend import flows, leases, projects, restarts, runs, schedules
+from penstock_backend import documents, flows, leases, projects, restarts, runs, schedules
 from penstock_backend import reports as incoming
 from penstock_backend.database import Database
 from penstock_backend.postgresql_server import PostgreSQLServer
@@ -265,7 +266,7 @@ class SQLBackend(Backend):
         with self._database.writing() as connection:
             lost = leases.lost_locked(connection, now)
             for run in lost:
-                leases.end(connection, run)
+                leases.end(connection, run, settings.get().scheduler.on_lost)
         return len(lost)
 
     def list_agents(self, *, limit: int = 200) -> list[Agent]:
@@ -286,6 +287,25 @@ class SQLBackend(Backend):
                 return 0
         with self._database.writing() as connection:
             return schedules.make(connection, wanted)
+
+    # documents
+
+    def put_document(self, document: Document) -> Document:
+        """Keep a document in the place of the one with its kind, scope and name."""
+        with self._database.writing() as connection:
+            return documents.put(connection, document)
+
+    def list_documents(
+        self, kind: str, scope: str | None = None, *, name: str | None = None, limit: int = 200
+    ) -> list[Document]:
+        """Return documents of a kind by scope and name."""
+        with self._database.reading() as connection:
+            return documents.list_all(connection, kind, scope, name, limit)
+
+    def delete_document(self, kind: str, name: str, scope: str = "") -> bool:
+        """Delete a document; return whether it was there."""
+        with self._database.writing() as connection:
+            return documents.remove(connection, kind, name, scope)
 
     def close(self) -> None:
         """Close the connections to the database."""

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import Connection, Engine, Table, exc
 from sqlalchemy.dialects import postgresql, sqlite
@@ -13,15 +13,31 @@ from sqlalchemy.dialects import postgresql, sqlite
 from penstock import errors
 
 
-class Watch(Protocol):
-    """Tells whether the database was written to through another connection."""
+class Watch:
+    """Tells whether the database was written to through another connection: what *query* gives is another then."""
+
+    def __init__(self, connection: Connection, query: str) -> None:
+        """Begin to watch through *connection*."""
+        self._connection = connection
+        self._query = query
+        self._seen = self._ask()
 
     def changed(self) -> bool:
         """Return whether there was a commit since the last call."""
+        before, self._seen = self._seen, self._ask()
+        return bool(before != self._seen)
+
+    def _ask(self) -> Any:
+        answer = self._connection.exec_driver_sql(self._query).scalar_one()
+        self._connection.rollback()
+        return answer
 
 
 class Database(ABC):
     """A SQL database, opened and brought to this version's form at the first transaction; safe for any threads."""
+
+    _WATCHED: ClassVar[str]
+    """Asks for what is another after a commit of another connection."""
 
     def __init__(self, place: str) -> None:
         """Name the database as *place* in messages; nothing is opened yet."""
@@ -51,7 +67,7 @@ class Database(ABC):
         """Give what tells cheaply whether anybody else has written."""
         engine = self._opened()
         with self._explaining(), engine.connect() as connection:
-            yield self._watch(connection)
+            yield Watch(connection, self._WATCHED)
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
@@ -79,9 +95,6 @@ class Database(ABC):
 
     @abstractmethod
     def _migrate(self, engine: Engine) -> AbstractContextManager[Connection]: ...
-
-    @abstractmethod
-    def _watch(self, connection: Connection) -> Watch: ...
 
     def _opened(self) -> Engine:
         engine = self._engine

@@ -11,15 +11,26 @@ from penstock import clock, errors
 from penstock.backends.models import RegisteredFlow
 from penstock_backend import projects as project_rows
 from penstock_backend.database import insert_new
-from penstock_backend.tables import AnyRow, columns_of, flow_runs, flow_versions, flows, projects
+from penstock_backend.tables import AnyRow, columns_of, documents, flow_runs, flow_versions, flows, projects
 
 if TYPE_CHECKING:
     from penstock.spec import FlowSpec
 
+_RUN_CONFIG: Final = "local"
+"""How runs begin of flows that were registered without saying how."""
+_GROUP: Final = (
+    (documents.c.kind == "flow-group") & (documents.c.scope == projects.c.name) & (documents.c.name == flows.c.name)
+)
 _SELECT: Final = select(
-    flow_versions, flows.c.name, flows.c.schedule_active, flows.c.schedule_since, projects.c.name.label("project")
-).select_from(flow_versions.join(flows).join(projects))
+    flow_versions,
+    flows.c.name,
+    flows.c.schedule_active,
+    flows.c.schedule_since,
+    projects.c.name.label("project"),
+    documents.c.data.label("group_data"),
+).select_from(flow_versions.join(flows).join(projects).outerjoin(documents, _GROUP))
 
+_BY_ID: Final = _SELECT.where(flow_versions.c.id == bindparam("version"))
 _NEWEST_BY_NAME: Final = (
     _SELECT.where(projects.c.name == bindparam("project"), flows.c.name == bindparam("flow"))
     .order_by(flow_versions.c.version.desc())
@@ -79,6 +90,11 @@ def find(connection: Connection, project: str, name: str, version: int | None = 
     return row
 
 
+def of_version(connection: Connection, version_id: str) -> AnyRow:
+    """Return the row of a version by its id."""
+    return connection.execute(_BY_ID, {"version": version_id}).one()
+
+
 def list_versions(connection: Connection, project: str | None, limit: int, *, archived: bool) -> list[RegisteredFlow]:
     """Return the versions in use, or all with *archived*, by project and name, the newest first."""
     query = _SELECT.order_by(projects.c.name, flows.c.name, flow_versions.c.version.desc()).limit(limit)
@@ -120,13 +136,59 @@ def scheduled(connection: Connection) -> list[AnyRow]:
     last = select(func.max(flow_runs.c.clock_time)).where(flow_runs.c.flow_id == flows.c.id).scalar_subquery()
     query = _SELECT.add_columns(last.label("last_time"))
     query = query.where(flows.c.schedule_active.is_(True), flow_versions.c.archived.is_(False))
-    return [row for row in connection.execute(query) if row.spec.get("schedule")]
+    return [row for row in connection.execute(query) if schedule_of(row)]
 
 
 def settled(row: AnyRow) -> datetime:
     """Return the time up to which the schedule of a row of `scheduled` has been acted on, or was not to be."""
     times: list[datetime | None] = [row.created, row.last_time, row.schedule_since]
     return max(time for time in times if time is not None)
+
+
+def group(row: AnyRow) -> dict[str, Any]:
+    """Return what is set for all versions of the flow."""
+    return row.group_data or {}
+
+
+def schedule_of(row: AnyRow) -> dict[str, Any] | None:
+    """Return the spec of the schedule that the flow of *row* has now."""
+    chosen: dict[str, Any] | None = group(row).get("schedule") or row.spec.get("schedule")
+    return chosen
+
+
+def labels_of(row: AnyRow) -> list[str]:
+    """Return the labels that an agent must have to run the flow of *row*, unless a run says otherwise."""
+    labels = group(row).get("labels")
+    return sorted(set(row.spec.get("labels", []) if labels is None else labels))
+
+
+def parameters_of(row: AnyRow) -> dict[str, Any]:
+    """Return what is set for parameters that the version *row* has."""
+    known = {parameter["name"] for parameter in row.spec.get("parameters", ())}
+    return {name: value for name, value in group(row).get("parameters", {}).items() if name in known}
+
+
+def spec_of(row: AnyRow) -> dict[str, Any]:
+    """Return the spec of *row* with the options of the run configuration that are set for all versions."""
+    given: dict[str, Any] = dict(group(row).get("run_config", {}))
+    if not given:
+        return dict(row.spec)
+    own: dict[str, Any] = row.spec.get("run_config") or {"type": _RUN_CONFIG}
+    other = given.pop("type", own["type"]) != own["type"]
+    base: dict[str, Any] = {"type": group(row)["run_config"]["type"]} if other else own
+    options = dict(base.get("options", {}))
+    for name, value in given.items():
+        both = isinstance(value, dict) and isinstance(options.get(name), dict)
+        options[name] = {**options[name], **value} if both else value
+    return {**row.spec, "run_config": {**base, "options": options}}
+
+
+def begin_schedule_anew(connection: Connection, project: str, name: str) -> None:
+    """Drop what a schedule asked for that is no more, and let nothing be made up for that the new one would have."""
+    row = find(connection, project, name)
+    lock(connection, [row.flow_id])
+    drop_unstarted(connection, row.flow_id)
+    connection.execute(update(flows).where(flows.c.id == row.flow_id).values(schedule_since=clock.now()))
 
 
 def drop_unstarted(connection: Connection, flow_id: str) -> None:
@@ -141,7 +203,7 @@ def drop_unstarted(connection: Connection, flow_id: str) -> None:
 
 def record(row: AnyRow) -> RegisteredFlow:
     """Return what the backend hands out for *row*."""
-    return RegisteredFlow(**columns_of(row), labels=row.spec.get("labels", []))
+    return RegisteredFlow(**columns_of(row), labels=labels_of(row), group=group(row))
 
 
 def _flow_id(connection: Connection, project: str, name: str) -> str:

@@ -10,20 +10,25 @@ from sqlalchemy import Connection, Select, bindparam, select, update
 
 from penstock import clock, errors, states
 from penstock.backends.models import Agent, Claim, Heartbeat
-from penstock_backend import runs
+from penstock.settings import OnLost
+from penstock_backend import flows, runs
 from penstock_backend.database import insert_new
 from penstock_backend.projects import check_name
-from penstock_backend.tables import AnyRow, agents, columns_of, flow_runs, flow_versions
+from penstock_backend.slots import Slots
+from penstock_backend.tables import AnyRow, agents, columns_of, flow_runs
 from penstock_backend.transitions import DUE, ENDED, UNDER_WAY
 
 SEEN_SECONDS: Final = 10
 """How exact `Agent.last_seen` is: an idle agent asks ten times a second and writes once in this time."""
 CANCEL_SECONDS: Final = 60
 """How long a run may be Cancelling before it is ended without its agent."""
+LOST_TIMES: Final = 3
+"""How often a run begins anew that was lost."""
+RESCHEDULED: Final = "Rescheduled"
+"""How the message begins of a state in which a lost run waits to begin anew."""
 _CROWD: Final = 8
 """How many agents, each taking as much as it may, find something at the same moment."""
 _PAGE: Final = 20
-_SPEC: Final = select(flow_versions.c.spec).where(flow_versions.c.id == bindparam("version"))
 _RENEW: Final = update(flow_runs).where(flow_runs.c.id == bindparam("of_run"))
 _WAITING: Final = (
     select(flow_runs.c.id, flow_runs.c.labels)
@@ -41,17 +46,20 @@ _STILL_WAITING: Final = (
 _AGENT: Final = select(agents).where(agents.c.name == bindparam("name"))
 
 
-def due(connection: Connection, labels: Collection[str], limit: int) -> list[str]:
-    """Return the ids of up to *limit* runs that an agent with *labels* may take, the longest due first."""
-    has = set(labels)
+def due(connection: Connection, labels: Collection[str], limit: int, *, locked: bool = False) -> list[str]:
+    """Return the ids of up to *limit* runs that an agent with *labels* may take, the longest due first.
+
+    Those are left out for which a label has no slot. With *locked* nobody else gives slots away meanwhile.
+    """
+    has, slots = set(labels), Slots(connection, "label", locked=locked)
     with connection.execute(_WAITING, {"now": clock.now()}) as rows:
-        fitting = (row.id for row in rows if (wants := set(row.labels)) <= has and bool(wants) == bool(has))
-        return list(islice(fitting, limit))
+        fitting = (row for row in rows if (wants := set(row.labels)) <= has and bool(wants) == bool(has))
+        return list(islice((row.id for row in fitting if slots.take(row.labels)), limit))
 
 
 def due_locked(connection: Connection, labels: Collection[str], limit: int) -> list[str]:
     """Return the ids of runs as `due` does, without those that others are taking now."""
-    ids = due(connection, labels, limit * _CROWD)
+    ids = due(connection, labels, limit * _CROWD, locked=True)
     return [row.id for row in connection.execute(_STILL_WAITING, {"ids": ids, "limit": limit})] if ids else []
 
 
@@ -61,7 +69,7 @@ def take(connection: Connection, run_id: str, agent: str, lease_seconds: float) 
     expires = clock.now() + timedelta(seconds=lease_seconds)
     columns = {"agent": agent, "fence": row.fence + 1, "lease_expires": expires}
     taken = runs.enter(connection, row, states.Submitted(f"Taken by agent {agent}"), **columns)
-    spec = connection.execute(_SPEC, {"version": row.flow_version_id}).scalar_one()
+    spec = flows.spec_of(flows.of_version(connection, row.flow_version_id))
     return Claim(run=taken, fence=row.fence + 1, lease_expires=expires, spec=spec)
 
 
@@ -104,17 +112,30 @@ def _lost(now: datetime) -> Select[tuple[str]]:
     )
 
 
-def end(connection: Connection, run_id: str) -> None:
-    """End a lost run, under a new fence so that a late report of it is refused."""
+def end(connection: Connection, run_id: str, on_lost: OnLost) -> None:
+    """End a lost run, or let it begin anew, under a new fence so that a late report of it is refused."""
     row = runs.find(connection, run_id)
     if row.state_type == "Cancelling":
-        new: states.State = states.Cancelled(f"Told to stop; agent {row.agent} did not report its end")
-    else:
-        new = states.Failed(
-            f"Lost: neither agent {row.agent} nor the run's process renewed the lease, "
-            f"which expired at {row.lease_expires:%Y-%m-%d %H:%M:%S} UTC"
-        )
-    runs.enter(connection, row, new, fence=row.fence + 1)
+        told = states.Cancelled(f"Told to stop; agent {row.agent} did not report its end")
+        runs.enter(connection, row, told, fence=row.fence + 1)
+        return
+    lost = (
+        f"neither agent {row.agent} nor the run's process renewed the lease, "
+        f"which expired at {row.lease_expires:%Y-%m-%d %H:%M:%S} UTC"
+    )
+    group = flows.group(flows.of_version(connection, row.flow_version_id))
+    before = _times_lost(connection, row.id)
+    again = (group.get("on_lost") or on_lost) == "reschedule" and before < LOST_TIMES
+    given_up = f" for the {before + 1}th time, of which {LOST_TIMES} were rescheduled" if before else ""
+    runs.enter(connection, row, states.Failed(f"Lost{given_up}: {lost}"), fence=row.fence + 1)
+    if again:
+        message = f"{RESCHEDULED} {before + 1} of {LOST_TIMES}, as it was lost: {lost}"
+        runs.reopen(connection, runs.find(connection, run_id), states.Scheduled(message, start_time=clock.now()))
+
+
+def _times_lost(connection: Connection, run_id: str) -> int:
+    """Return how often the run was rescheduled because it was lost, as its history tells."""
+    return sum((one.message or "").startswith(RESCHEDULED) for one in runs.list_states(connection, run_id))
 
 
 def unseen(connection: Connection, name: str, labels: Collection[str]) -> bool:

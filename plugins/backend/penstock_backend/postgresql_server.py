@@ -6,7 +6,7 @@ first. Reading transactions see one moment (REPEATABLE READ).
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, text
 
@@ -21,6 +21,8 @@ _MIGRATING: Final = 0x70656E73746F636B
 
 class PostgreSQLServer(Database):
     """The database that *url* names, which is there already; its tables are made at the first transaction."""
+
+    _WATCHED = "SELECT pg_current_snapshot()::text"
 
     def __init__(self, url: URL) -> None:
         """Name the database; nothing is opened yet. The password is shown nowhere."""
@@ -61,23 +63,3 @@ class PostgreSQLServer(Database):
 
     def _write(self, engine: Engine) -> AbstractContextManager[Connection]:
         return engine.begin()
-
-    def _watch(self, connection: Connection) -> "_Watch":
-        return _Watch(connection)
-
-
-class _Watch:
-    """Asks the server which transactions have ended: what is seen changes when that does, and never otherwise."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._seen = self._snapshot()
-
-    def changed(self) -> bool:
-        before, self._seen = self._seen, self._snapshot()
-        return bool(before != self._seen)
-
-    def _snapshot(self) -> Any:
-        snapshot = self._connection.execute(text("SELECT pg_current_snapshot()::text")).scalar_one()
-        self._connection.rollback()
-        return snapshot

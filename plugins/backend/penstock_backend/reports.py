@@ -7,7 +7,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from penstock.backends.models import Log, StateReport
-from penstock_backend import runs
+from penstock_backend import runs, slots
 from penstock_backend.tables import NOT_MAPPED, AnyRow, logs, task_run_states, task_runs
 from penstock_backend.transitions import Course
 
@@ -23,7 +23,8 @@ def take_states(connection: Connection, row: AnyRow, reports: Sequence[StateRepo
             flow.enter(report.state, report.timestamp)
         else:
             course, anew = tasks.course(report), tasks.begins_anew(report, row.attempt)
-            course.enter(report.state, report.timestamp, report.attempt, anew=anew)
+            if course.enter(report.state, report.timestamp, report.attempt, anew=anew) and report.tags:
+                tasks.take_slots(report)
     tasks.store()
     if flow.added:
         runs.store(connection, row, flow)
@@ -63,11 +64,13 @@ class _Tasks:
         self._courses: dict[_Key, Course] = {}
         self._attempts: dict[_Key, int] = {}
         self._new: dict[_Key, dict[str, Any]] = {}
+        self._tags: dict[_Key, list[str] | None] = {}
         for row in self._rows(keys):
             key = (row.slug, row.map_index)
             self._ids[key] = row.id
             self._attempts[key] = row.run_attempt
             self._courses[key] = runs.course_of(row, "Task run")
+            self._tags[key] = row.tags
 
     def course(self, report: StateReport) -> Course:
         """Return where the task run of *report* is, noting it if it is first heard of here."""
@@ -84,11 +87,17 @@ class _Tasks:
         before, self._attempts[_key(report)] = self._attempts.get(_key(report), attempt), attempt
         return before < attempt
 
+    def take_slots(self, report: StateReport) -> None:
+        """Let the task run hold slots of its tags until it has ended; raises LimitReachedError."""
+        slots.refuse_full(self._connection, report.tags, report.name or report.slug or "")
+        self._tags[_key(report)] = sorted(report.tags)
+
     def store(self) -> None:
         """Write what changed."""
         self._insert()
         changed = [
-            {"changed": self._ids[key], "run_attempt": self._attempts[key], **course.run_columns()}
+            {"changed": self._ids[key], "run_attempt": self._attempts[key], "tags": self._held(key)}
+            | course.run_columns()
             for key, course in self._courses.items()
             if course.added and key not in self._new
         ]
@@ -100,13 +109,16 @@ class _Tasks:
         if entries:
             self._connection.execute(insert(task_run_states), entries)
 
+    def _held(self, key: _Key) -> list[str] | None:
+        return self._tags.get(key) if self._courses[key].type == "Running" else None
+
     def _insert(self) -> None:
         if not self._new:
             return
         query = select(func.max(task_runs.c.position)).where(task_runs.c.flow_run_id == self._run_id)
         last = self._connection.execute(query).scalar() or 0
         rows = [
-            {"id": self._ids[key], "position": position, "run_attempt": self._attempts[key]}
+            {"id": self._ids[key], "position": position, "run_attempt": self._attempts[key], "tags": self._held(key)}
             | {**row, **self._courses[key].run_columns()}
             for position, (key, row) in enumerate(self._new.items(), start=last + 1)
         ]

@@ -120,7 +120,7 @@ def set_run_state(connection: Connection, run: str, state: Mapping[str, Any]) ->
     if row.state_type in ENDED:
         return runs.reopen(connection, row, new)
     given = {"scheduled_time": getattr(new, "start_time", None) or clock.now()} if new.type in DUE else {}
-    return runs.enter(connection, row, new, fence=row.fence + (row.state_type in UNDER_WAY), **given)
+    return runs.enter(connection, row, new, fence=row.fence + bool(row.fence), **given)
 
 
 def set_task_state(connection: Connection, run: str, task: str, state: Mapping[str, Any]) -> FlowRun:

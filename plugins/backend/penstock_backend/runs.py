@@ -99,7 +99,8 @@ def create(connection: Connection, flow: AnyRow, request: Request, idempotency_k
     if flow.archived:
         message = f'Flow "{flow.name}" of project "{flow.project}" is archived; register it again to run it'
         raise errors.ConflictError(message)
-    FlowSpec.model_validate(flow.spec).check_parameters(request.parameters)
+    given = {**flow_rows.parameters_of(flow), **request.parameters}
+    FlowSpec.model_validate(flow.spec).check_parameters(given)
     made = insert_run(connection, flow, request, idempotency_key=idempotency_key, request_digest=digest)
     if made is None:  # somebody else has used the key since: theirs is there now
         return create(connection, flow, request, idempotency_key)
@@ -112,16 +113,16 @@ def insert_run(connection: Connection, flow: AnyRow, request: Request, **columns
     due = request.scheduled_time or now
     course = Course("The run")
     course.enter(states.Scheduled("Waiting for an agent", start_time=due).serialize(), now)
-    labels = flow.spec.get("labels", []) if request.labels is None else request.labels
+    labels = flow_rows.labels_of(flow) if request.labels is None else request.labels
     row = {
         "id": str(uuid4()),
         "name": request.name or run_name(),
         "flow_id": flow.flow_id,
         "flow_version_id": flow.id,
         "parent": request.parent,
-        "parameters": request.parameters,
+        "parameters": {**flow_rows.parameters_of(flow), **request.parameters},
         "labels": sorted(set(labels)),
-        "executor": request.executor,
+        "executor": request.executor or flow_rows.group(flow).get("executor"),
         "created": now,
         "scheduled_time": due,
         "fence": 0,
@@ -237,12 +238,16 @@ def enter(connection: Connection, row: AnyRow, new: states.State, **columns: Any
 
 
 def reopen(connection: Connection, row: AnyRow, new: states.State) -> FlowRun:
-    """Bring a run that has ended into *new*, in another attempt unless that is an end too."""
+    """Bring a run that has ended into *new*, in another attempt unless that is an end too.
+
+    Under a new fence, as its last process may still have something to report.
+    """
     attempt = row.attempt + (new.type not in ENDED)
     course = course_of(row)
     course.enter(new.serialize(), clock.now(), attempt, anew=True)
     columns: dict[str, Any] = {"scheduled_time": getattr(new, "start_time", None) or clock.now(), "agent": None}
-    store(connection, row, course, change=_REOPEN, **(columns if new.type not in ENDED else {}))
+    changed = columns if new.type not in ENDED else {}
+    store(connection, row, course, change=_REOPEN, fence=row.fence + 1, **changed)
     return get(connection, row.id)
 
 

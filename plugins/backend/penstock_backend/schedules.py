@@ -42,8 +42,8 @@ class Timetable:
 
     def _answer(self, row: AnyRow, now: datetime, ahead: int, catchup: Catchup) -> "_Answer":
         """Return the answer that was given before as long as it holds: until the next time."""
-        before = self._known.get(row.id)
-        if before is not None and before.question == (ahead, catchup) and before.asked <= now < before.until:
+        before, question = self._known.get(row.id), _Question(ahead, catchup, flows.group(row))
+        if before is not None and before.question == question and before.asked <= now < before.until:
             return before
         try:
             due = _wanted(row, now, ahead, catchup)
@@ -51,16 +51,24 @@ class Timetable:
             if row.id not in self._said:
                 self._said.add(row.id)
                 _log.warning('The schedule of flow "%s" of project "%s" is left out: %s', row.name, row.project, error)
-            return _Answer((ahead, catchup), now, now, [])
+            return _Answer(question, now, now, [])
         coming = (one.key[0] for one in due if not one.missed)
         until = next(coming, now if due else datetime.max.replace(tzinfo=UTC))
-        return _Answer((ahead, catchup), now, until, due)
+        return _Answer(question, now, until, due)
+
+
+class _Question(NamedTuple):
+    """What the events of a schedule depend on, beside the version of its flow."""
+
+    ahead: int
+    catchup: Catchup
+    group: dict[str, Any]
 
 
 class _Answer(NamedTuple):
     """What a schedule is due, as it was asked, when, and until when it would say the same."""
 
-    question: tuple[int, Catchup]
+    question: _Question
     asked: datetime
     until: datetime
     due: list["Due"]
@@ -68,12 +76,12 @@ class _Answer(NamedTuple):
 
 def _wanted(row: AnyRow, now: datetime, ahead: int, catchup: Catchup) -> list["Due"]:
     spec = FlowSpec.model_validate(row.spec)
-    schedule = Schedule.restore(row.spec["schedule"])
+    schedule = Schedule.restore(flows.schedule_of(row) or {})
     events = missed(schedule, flows.settled(row), now, catchup)
     if len(events) < _AT_ONCE:  # a run that is to come would settle all before it
         events += schedule.events(ahead, after=now)
     for event in events:
-        spec.check_parameters(event.parameter_defaults)
+        spec.check_parameters({**flows.parameters_of(row), **event.parameter_defaults})
     return [Due(event, missed=event.start_time <= now) for event in events]
 
 

@@ -27,6 +27,8 @@ _IMMEDIATE: Final = "penstock_immediate"
 class SQLiteFile(Database):
     """The database in the file at *path*, which is made with its folder if it is not there."""
 
+    _WATCHED = "PRAGMA data_version"
+
     def __init__(self, path: Path) -> None:
         """Name the file; nothing is opened yet."""
         super().__init__(str(path))
@@ -71,9 +73,6 @@ class SQLiteFile(Database):
         with self._exclusive(), engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
-    def _watch(self, connection: Connection) -> "_Watch":
-        return _Watch(connection)
-
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
         with self._writer:
@@ -94,23 +93,6 @@ class SQLiteFile(Database):
             expected = "Expected a file in a folder that can be written"
             message = f"The database {self.path} cannot be opened: {error.strerror or error}. {expected}"
             raise errors.BackendUnreachableError(message) from error
-
-
-class _Watch:
-    """Asks SQLite for the number that every commit of another connection changes."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._seen = self._version()
-
-    def changed(self) -> bool:
-        before, self._seen = self._seen, self._version()
-        return bool(before != self._seen)
-
-    def _version(self) -> Any:
-        version = self._connection.exec_driver_sql("PRAGMA data_version").scalar_one()
-        self._connection.rollback()
-        return version
 
 
 def _engine(path: Path) -> Engine:

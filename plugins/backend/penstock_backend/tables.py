@@ -190,9 +190,16 @@ task_runs: Final = Table(
     Column("run_attempt", Integer, nullable=False, server_default="1"),  # of the flow run, in which this last took part
     Column("start_time", UTCDateTime),
     Column("end_time", UTCDateTime),
+    Column("tags", JSON(none_as_null=True)),  # while it runs, those it asked a slot for
     *_state(),
     UniqueConstraint("flow_run_id", "slug", "map_index"),
     UniqueConstraint("flow_run_id", "position"),
+)
+Index(
+    "ix_task_runs_tags",
+    task_runs.c.flow_run_id,
+    sqlite_where=task_runs.c.tags.is_not(None),
+    postgresql_where=task_runs.c.tags.is_not(None),
 )
 
 task_run_states: Final = Table(
@@ -226,4 +233,17 @@ agents: Final = Table(
     Column("last_seen", UTCDateTime, nullable=False),
     Column("version", String(64), nullable=False),
     UniqueConstraint("name"),
+)
+
+documents: Final = Table(
+    "documents",
+    metadata,
+    _id(),
+    Column("kind", String(64), nullable=False),
+    _name("scope"),
+    _name(),
+    Column("flow_run_id", String(36), ForeignKey("flow_runs.id", ondelete="CASCADE"), index=True),
+    Column("data", JSON, nullable=False),
+    Column("updated", UTCDateTime, nullable=False),
+    UniqueConstraint("kind", "scope", "name"),
 )

@@ -29,6 +29,9 @@ class Model:
 
     state: str = "Scheduled"
     fence: int = 0
+    """What the last claim was given."""
+    current: int = 0
+    """What reports are taken under."""
     attempt: int = 1
     history: list[str] = field(default_factory=lambda: ["Scheduled"])
 
@@ -89,7 +92,7 @@ class Machine(RuleBasedStateMachine):
             assert known.state in ("Scheduled", "Resume")
             assert claim.fence > known.fence
             assert set(claim.run.labels) == set(labels)
-            known.fence = claim.fence
+            known.fence = known.current = claim.fence
             known.enter("Submitted")
 
     @rule(run=runs, client=CLIENTS, new=st.sampled_from(["Running", "Paused", *ENDS]), stale=st.integers(0, 2))
@@ -98,7 +101,7 @@ class Machine(RuleBasedStateMachine):
         fence = known.fence - (stale == 0)
         told = StateReport(state=states.TYPES[new]().serialize(), timestamp=clock.now())
         tell = partial(self.clients[client].report_states, run, fence, [told])
-        if stale == 0:
+        if fence != known.current:
             with pytest.raises(errors.LeaseLostError):
                 tell()
             return
@@ -129,12 +132,14 @@ class Machine(RuleBasedStateMachine):
             return
         self.clients[client].restart_flow_run(run)
         known.attempt += 1
+        known.current += 1
         known.enter("Scheduled")
 
     @rule(run=runs, client=CLIENTS)
     def approve(self, run: str, client: int) -> None:
         if self.model[run].state == "Paused":
             self.clients[client].set_state(run, states.Resume().serialize())
+            self.model[run].current += bool(self.model[run].current)
             self.model[run].enter("Resume")
 
     @rule(run=runs, client=CLIENTS)
@@ -144,7 +149,7 @@ class Machine(RuleBasedStateMachine):
         if known.state in HELD:
             self.clients[client].heartbeat(run, known.fence, lease_seconds=-1)
             assert self.clients[1 - client].end_lost_runs() == 1
-            known.fence += 1
+            known.current += 1
             known.enter("Cancelled" if known.state == "Cancelling" else "Failed")
 
     @invariant()

@@ -1,9 +1,14 @@
 """`penstock flows`."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from penstock import errors
+from penstock.backends.models import Document
+from penstock.spec import FlowSpec
 from penstock_cli import options, printing
 from penstock_cli.groups import Group
 from penstock_cli.invocation import open_backend
@@ -15,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group, examples=["penstock flows list --project tutorial", "penstock flows show tutorial/census"])
 def flows() -> None:
-    """List, show, pause and archive registered flows."""
+    """List, show, set up, pause and archive registered flows."""
 
 
 @flows.command("list", backend=True, examples=["penstock flows list", "penstock flows list --project tutorial --json"])
@@ -60,10 +65,99 @@ def show(flow: str, *, version: int | None, as_json: bool) -> None:
             ("storage", _kind(spec.get("storage"))),
             ("executor", _kind(spec.get("executor"))),
             ("parameters", ", ".join(_parameter(one) for one in spec.get("parameters", ())) or None),
+            ("set for all versions", ", ".join(sorted(found.group)) or None),
         ]
     )
     click.echo()
     printing.print_table(("TASK", "WAITS FOR", "RETRIES"), _tasks(spec))
+
+
+@flows.command(
+    "set",
+    backend=True,
+    examples=[
+        'penstock flows set tutorial/census --schedule "0 6 * * 1-5 Europe/Paris" -p limit=200',
+        'penstock flows set tutorial/census --label gpu --run-config env=\'{"DEBUG": "1"}\' --on-lost reschedule',
+    ],
+)
+@click.argument("flow", metavar="PROJECT/NAME")
+@click.option("--schedule", metavar="TEXT", help='When it is due: "0 6 * * *", "every 10 minutes".')
+@click.option("--label", "labels", multiple=True, help="A label that an agent must have to run it.")
+@options.parameters
+@options.executor
+@click.option("--run-config", multiple=True, metavar="OPTION=VALUE", help="An option of how its runs begin.")
+@click.option("--on-lost", type=click.Choice(["fail", "reschedule"]), help="What becomes of a run that is lost.")
+def set_(
+    flow: str,
+    *,
+    schedule: str | None,
+    labels: tuple[str, ...],
+    given: tuple[str, ...],
+    params_file: Path | None,
+    executor_type: str | None,
+    executor_options: tuple[str, ...],
+    run_config: tuple[str, ...],
+    on_lost: str | None,
+) -> None:
+    """Set what holds for all versions of a flow, in place of what it is registered with.
+
+    What is not named stays as it is; `penstock flows reset` takes it back. What is given with a run goes over it.
+    """
+    project, name = options.flow_name(flow)
+    backend = open_backend()
+    found = backend.get_flow(project, name)
+    schemas = {one["name"]: one.get("json_schema") for one in found.spec.get("parameters", ())}
+    parameters = options.read_parameters(given, params_file, schemas)
+    _refuse_unknown(found, parameters)
+    executor = {**options.pairs(executor_options, "An option"), **({"type": executor_type} if executor_type else {})}
+    new: dict[str, Any] = {
+        "schedule": _schedule_of(schedule) if schedule else None,
+        "labels": list(labels),
+        "parameters": {**found.group.get("parameters", {}), **parameters} if parameters else None,
+        "executor": executor,
+        "run_config": {**found.group.get("run_config", {}), **options.pairs(run_config, "An option")},
+        "on_lost": on_lost,
+    }
+    chosen = {key: value for key, value in new.items() if value}
+    if not chosen:
+        raise click.UsageError("Say what to set: --schedule, --label, -p, --executor, --run-config or --on-lost")
+    data = {**found.group, **chosen}
+    backend.put_document(Document(kind="flow-group", scope=project, name=name, data=data))
+    printing.say(f"For all versions of {_name(found)} these are set: {', '.join(sorted(data))}")
+
+
+@flows.command(
+    backend=True, examples=["penstock flows reset tutorial/census", "penstock flows reset tutorial/census schedule"]
+)
+@click.argument("flow", metavar="PROJECT/NAME")
+@click.argument("what", nargs=-1, metavar="[WHAT]…")
+def reset(flow: str, what: tuple[str, ...]) -> None:
+    """Take back what `set` set, all or WHAT: schedule, labels, parameters, executor, run_config, on_lost."""
+    project, name = options.flow_name(flow)
+    backend = open_backend()
+    group = backend.get_flow(project, name).group
+    for one in what:
+        if one not in group:
+            hint = errors.did_you_mean(one, group) or f" What is set: {errors.listing(group)}"
+            raise click.UsageError(f"{one} is not set for {flow}.{hint}")
+    left = {key: value for key, value in group.items() if what and key not in what}
+    if left:
+        backend.put_document(Document(kind="flow-group", scope=project, name=name, data=left))
+    else:
+        backend.delete_document("flow-group", name, project)
+    printing.say(f"For all versions of {flow} these are set: {errors.listing(left)}")
+
+
+def _refuse_unknown(flow: "RegisteredFlow", parameters: Mapping[str, Any]) -> None:
+    """Raise ParameterError for a parameter that the flow does not have; what is required may be given with a run."""
+    spec = FlowSpec.model_validate(flow.spec)
+    spec.check_parameters({**{one.name: None for one in spec.parameters}, **parameters})
+
+
+def _schedule_of(text: str) -> dict[str, Any]:
+    from penstock.schedules import Schedule
+
+    return Schedule.resolve(text).spec().model_dump(mode="json")
 
 
 @flows.command(backend=True, examples="penstock flows pause tutorial/census")
@@ -91,7 +185,7 @@ def archive(flow: str) -> None:
 def _set_active(flow: str, *, active: bool) -> None:
     found = open_backend().set_schedule_active(*options.flow_name(flow), active=active)
     said = "goes on" if active else "is paused"
-    nothing = "" if found.spec.get("schedule") else " (it has no schedule)"
+    nothing = "" if _schedule_spec(found) else " (it has no schedule)"
     printing.say(f"The schedule of {_name(found)} {said}{nothing}")
 
 
@@ -100,13 +194,17 @@ def _name(flow: "RegisteredFlow") -> Cell:
 
 
 def _schedule(flow: "RegisteredFlow") -> Cell:
-    schedule = flow.spec.get("schedule")
+    schedule = _schedule_spec(flow)
     if flow.archived:
         return Styled("archived", "dim")
     if not schedule:
         return None
     text = _kind(schedule) or ""
     return text if flow.schedule_active else Styled(f"paused: {text}", "dim")
+
+
+def _schedule_spec(flow: "RegisteredFlow") -> dict[str, Any] | None:
+    return flow.group.get("schedule") or flow.spec.get("schedule")
 
 
 def _kind(spec: dict[str, Any] | None) -> str | None:

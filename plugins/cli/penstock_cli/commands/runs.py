@@ -1,11 +1,14 @@
 """`penstock runs`."""
 
+import getpass
+import textwrap
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from penstock import errors
+from penstock import clock, errors
+from penstock.backends.models import Document
 from penstock_cli import display, following, options, printing, remote_runs
 from penstock_cli.groups import Group
 from penstock_cli.invocation import open_backend
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
 _PAGE: Final = 1000
 _TICK_SECONDS: Final = 0.5
+_SHOWN: Final = 60
 _RUN: Final = "RUN is the name of a run or its id."
 
 
@@ -237,6 +241,51 @@ def restart(run: str, *, tasks: tuple[str, ...], dry_run: bool, as_json: bool) -
     )
     did = "would be restarted" if dry_run else f"is {plan.run.state.type}, attempt {plan.run.attempt}"
     printing.say(f"{plan.run.name} {did}")
+
+
+@runs.command(
+    backend=True,
+    examples=["penstock runs note brisk-otter 'the source was down'", "penstock runs note brisk-otter"],
+    epilog=_RUN,
+)
+@click.argument("run")
+@click.argument("text", required=False)
+@options.as_json
+def note(run: str, text: str | None, *, as_json: bool) -> None:
+    """Add a note to a run, or print what was noted."""
+    backend = open_backend()
+    if text:
+        moment = clock.now().isoformat()
+        data = {"text": text, "author": getpass.getuser()}
+        backend.put_document(Document(kind="note", scope=run, name=moment, data=data))
+        printing.say(f"Noted at {run}")
+        return
+    found = backend.list_documents("note", run)
+    rows = [(printing.moment(one.updated), one.data["author"], one.data["text"]) for one in found]
+    printing.print_records(found, ("WHEN", "WHO", "NOTE"), rows, as_json=as_json)
+
+
+@runs.command(
+    backend=True,
+    examples=["penstock runs artifacts brisk-otter", "penstock runs artifacts brisk-otter --json"],
+    epilog=_RUN,
+)
+@click.argument("run")
+@options.as_json
+@options.limit(200)
+def artifacts(run: str, *, as_json: bool, limit: int) -> None:
+    """List what a run made for people to look at: links, texts, tables, images, progress."""
+    found = open_backend().list_documents("artifact", run, limit=limit)
+    rows = [(one.name, one.data["type"], one.data.get("task"), _artifact(one.data)) for one in found]
+    printing.print_records(found, ("ARTIFACT", "TYPE", "TASK", "CONTENT"), rows, as_json=as_json)
+
+
+def _artifact(data: dict[str, Any]) -> str:
+    if data["type"] == "table":
+        return f"{len(data['rows'])} rows of {', '.join(data['columns'])}"
+    if data["type"] == "progress":
+        return f"{data['progress']:.0f} %"
+    return textwrap.shorten(str(data[data["type"]]), _SHOWN, placeholder=" …")
 
 
 @runs.command(backend=True, examples="penstock runs approve brisk-otter", epilog=_RUN)
