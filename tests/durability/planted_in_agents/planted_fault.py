@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from penstock_agent import endings, reporter, spool
+from penstock_agent import endings, reporter, running, spool
 from penstock_agent.agent import Agent
 from penstock_agent.local import LocalProcess
 
@@ -56,6 +56,11 @@ def no_drain() -> None:
 def no_kill() -> None:
     """A process that does not want to end is not ended."""
     LocalProcess.kill = _do_nothing  # type: ignore[method-assign]
+
+
+def forgetful() -> None:
+    """Another attempt knows nothing of what succeeded before."""
+    running.earlier_states = lambda *_arguments: {}
 
 
 globals()[os.environ["PLANTED_FAULT"]]()
