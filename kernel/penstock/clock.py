@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 if TYPE_CHECKING:
     from queue import SimpleQueue
@@ -15,6 +15,9 @@ T = TypeVar("T")
 
 class Clock:
     """The clock of this machine. Clocks for tests derive from it."""
+
+    virtual: ClassVar[bool] = False
+    """Whether its time is nobody else's."""
 
     def now(self) -> datetime:
         """Return the wall time, in UTC."""
@@ -47,6 +50,21 @@ class Clock:
     def start(self, thread: threading.Thread) -> None:
         """Start a thread that participates from now on until it ends."""
         thread.start()
+
+
+class Leap:
+    """Tells when time did not pass as it should: the wall clock was set, or this process did not run for a while."""
+
+    def __init__(self, longest: float) -> None:
+        """Begin; from one question to the next no more than *longest* seconds are to pass."""
+        self._longest = longest
+        self._seen = monotonic(), now()
+
+    def happened(self) -> bool:
+        """Return whether one happened since this was last asked."""
+        (steady, wall), self._seen = self._seen, (monotonic(), now())
+        passed, shown = self._seen[0] - steady, (self._seen[1] - wall).total_seconds()
+        return passed > self._longest or abs(shown - passed) > 1
 
 
 _clock = Clock()

@@ -152,22 +152,13 @@ class Flow(FlowGraph):
     # using
 
     def run(
-        self,
-        parameters: Mapping[str, Any] | None = None,
-        *,
-        executor: "ExecutorChoice" = None,
-        context: Mapping[str, Any] | None = None,
-        state: "State | None" = None,
+        self, parameters: Mapping[str, Any] | None = None, *, executor: "ExecutorChoice" = None,
+        context: Mapping[str, Any] | None = None, state: "State | None" = None,
         task_states: "Mapping[Task, State] | None" = None,
-        task_contexts: Mapping[Task, Mapping[str, Any]] | None = None,
-        keep_values: bool = True,
-        run_id: str | None = None,
-        run_name: str | None = None,
-        attempt: int = 1,
-        run_on_schedule: bool | None = None,
-        progress: bool = False,
-        **more: Any,
-    ) -> "State":
+        task_contexts: Mapping[Task, Mapping[str, Any]] | None = None, keep_values: bool = True,
+        run_id: str | None = None, run_name: str | None = None, attempt: int = 1,
+        run_on_schedule: bool | None = None, progress: bool = False, **more: Any,
+    ) -> "State":  # fmt: skip
         """Run the flow now, in this process, and return its final state.
 
         The state's `result` maps every task to its state. Parameters may be given by name. *executor* goes over the

@@ -71,18 +71,10 @@ class Backend(Kind, ABC):
 
     @abstractmethod
     def create_flow_run(
-        self,
-        project: str,
-        flow: str,
-        *,
-        parameters: Mapping[str, Any] | None = None,
-        labels: Collection[str] | None = None,
-        scheduled_time: datetime | None = None,
-        name: str | None = None,
-        idempotency_key: str | None = None,
-        executor: Mapping[str, Any] | None = None,
-        parent: str | None = None,
-    ) -> models.FlowRun:
+        self, project: str, flow: str, *, parameters: Mapping[str, Any] | None = None,
+        labels: Collection[str] | None = None, scheduled_time: datetime | None = None, name: str | None = None,
+        idempotency_key: str | None = None, executor: Mapping[str, Any] | None = None, parent: str | None = None,
+    ) -> models.FlowRun:  # fmt: skip
         """Create a Scheduled run of the newest version, due at *scheduled_time* (UTC; now by default).
 
         *labels* replace the flow's. Raises UnknownProjectError, UnknownFlowError, ParameterError for a missing or

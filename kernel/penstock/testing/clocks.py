@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from penstock import clock, errors
 from penstock.context import Frame, context, current
@@ -55,6 +55,8 @@ class VirtualClock(clock.Clock):
     move on before it waits again or has ended. Work that does not wait on the clock is waited for really, as are tasks
     in other processes, `time.sleep`, `asyncio.sleep` and the `timeout` of tasks.
     """
+
+    virtual: ClassVar[bool] = True
 
     def __init__(self, start: datetime = _BEGIN, *, patience: float = 60) -> None:
         """Stand at *start*, a time with its zone.

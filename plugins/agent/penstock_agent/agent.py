@@ -66,6 +66,7 @@ class Agent:
         self._pause = 0.0
         self._quiet_until = 0.0
         self._lenient_until = 0.0
+        self._leap = clock.Leap(longest=self._times.lease / 2)
         self._hurry = threading.Event()
 
     def run(self, stop: threading.Event, *, until_idle: bool = False, hurry: threading.Event | None = None) -> None:
@@ -146,7 +147,9 @@ class Agent:
         self._backend.schedule_due(ahead=self._settings.scheduler.ahead)
 
     def _end_lost(self) -> None:
-        """End runs whose lease nobody renewed; none when the backend was away, so that nobody could renew it."""
+        """End runs whose lease nobody renewed; none when nobody could: the backend was away, or time made a leap."""
+        if self._leap.happened():
+            self._lenient_until = clock.monotonic() + self._times.lease
         if clock.monotonic() >= self._lenient_until:
             self._backend.end_lost_runs()
 

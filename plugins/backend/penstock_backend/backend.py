@@ -259,7 +259,6 @@ class SQLBackend(Backend):
 
     def end_lost_runs(self, now: datetime | None = None) -> int:
         """End every run whose lease expired before *now*, and those that were told to stop long ago."""
-        now = now or clock.now()
         with self._database.reading() as connection:
             if not leases.lost(connection, now):
                 return 0

@@ -4,13 +4,14 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import Connection, Engine, Table, exc
+from sqlalchemy import Connection, Engine, Table, exc, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from penstock import errors
+from penstock import clock, errors
 
 
 class Watch:
@@ -111,9 +112,26 @@ class Database(ABC):
             message = f"The database {self.place} refuses what contradicts its content: {error.orig}"
             raise errors.ConflictError(message) from error
         except exc.DBAPIError as error:
+            if "database is locked" in str(error.orig):
+                message = f"The database {self.place} is held by another program; try again when that has let go of it"
+                raise errors.BackendUnreachableError(message) from error
             expected = "Expected a penstock database that can be written"
             message = f"The database {self.place} cannot be used: {str(error.orig).strip()}. {expected}"
             raise errors.BackendUnreachableError(message) from error
+
+
+_SERVER_TIME: Final = text("SELECT clock_timestamp()")
+
+
+def now(connection: Connection) -> datetime:
+    """Return the time that decides what is due and which lease has expired, in UTC.
+
+    On a server that is its own, as the clocks of its clients differ.
+    """
+    if connection.dialect.name == "sqlite" or clock.current().virtual:
+        return clock.now()
+    told: datetime = connection.execute(_SERVER_TIME).scalar_one()
+    return told.astimezone(UTC)
 
 
 _INSERTS: Final[dict[str, Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}

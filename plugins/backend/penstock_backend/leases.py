@@ -12,7 +12,7 @@ from penstock import clock, errors, states
 from penstock.backends.models import Agent, Claim, Heartbeat
 from penstock.settings import OnLost
 from penstock_backend import flows, runs
-from penstock_backend.database import insert_new
+from penstock_backend.database import insert_new, now
 from penstock_backend.projects import check_name
 from penstock_backend.slots import Slots
 from penstock_backend.tables import AnyRow, agents, columns_of, flow_runs
@@ -52,7 +52,7 @@ def due(connection: Connection, labels: Collection[str], limit: int, *, locked: 
     Those are left out for which a label has no slot. With *locked* nobody else gives slots away meanwhile.
     """
     has, slots = set(labels), Slots(connection, "label", locked=locked)
-    with connection.execute(_WAITING, {"now": clock.now()}) as rows:
+    with connection.execute(_WAITING, {"now": now(connection)}) as rows:
         fitting = (row for row in rows if (wants := set(row.labels)) <= has and bool(wants) == bool(has))
         return list(islice((row.id for row in fitting if slots.take(row.labels)), limit))
 
@@ -66,7 +66,7 @@ def due_locked(connection: Connection, labels: Collection[str], limit: int) -> l
 def take(connection: Connection, run_id: str, agent: str, lease_seconds: float) -> Claim:
     """Give the run, which is locked, to *agent*, under the next fence."""
     row = runs.find(connection, run_id)
-    expires = clock.now() + timedelta(seconds=lease_seconds)
+    expires = now(connection) + timedelta(seconds=lease_seconds)
     columns = {"agent": agent, "fence": row.fence + 1, "lease_expires": expires}
     taken = runs.enter(connection, row, states.Submitted(f"Taken by agent {agent}"), **columns)
     spec = flows.spec_of(flows.of_version(connection, row.flow_version_id))
@@ -88,27 +88,28 @@ def held(connection: Connection, run: str, fence: int) -> AnyRow:
 def renew(connection: Connection, run: str, fence: int, lease_seconds: float) -> Heartbeat:
     """Let the lease hold *lease_seconds* from now; an ended run has none, and needs none."""
     row = held(connection, run, fence)
-    expires = clock.now() + timedelta(seconds=lease_seconds)
+    expires = now(connection) + timedelta(seconds=lease_seconds)
     if row.state_type not in ENDED:
         connection.execute(_RENEW, {"of_run": row.id, "lease_expires": expires})
     return Heartbeat(lease_expires=expires, command="cancel" if row.state_type == "Cancelling" else "continue")
 
 
-def lost(connection: Connection, now: datetime) -> list[str]:
-    """Return the ids of the runs whose lease expired, or that were to stop and did not."""
-    return [row.id for row in connection.execute(_lost(now))]
+def lost(connection: Connection, moment: datetime | None) -> list[str]:
+    """Return the ids of the runs whose lease expired before *moment*, or now, or that were to stop and did not."""
+    return [row.id for row in connection.execute(_lost(moment or now(connection)))]
 
 
-def lost_locked(connection: Connection, now: datetime) -> list[str]:
+def lost_locked(connection: Connection, moment: datetime | None) -> list[str]:
     """Return the ids of runs as `lost` does, without those that somebody else is changing now."""
-    return [row.id for row in connection.execute(_lost(now).with_for_update(key_share=True, skip_locked=True))]
+    query = _lost(moment or now(connection)).with_for_update(key_share=True, skip_locked=True)
+    return [row.id for row in connection.execute(query)]
 
 
-def _lost(now: datetime) -> Select[tuple[str]]:
-    late = now - timedelta(seconds=CANCEL_SECONDS)
+def _lost(moment: datetime) -> Select[tuple[str]]:
+    late = moment - timedelta(seconds=CANCEL_SECONDS)
     stuck = (flow_runs.c.state_type == "Cancelling") & (flow_runs.c.state_timestamp < late)
     return select(flow_runs.c.id).where(
-        flow_runs.c.state_type.in_(UNDER_WAY), (flow_runs.c.lease_expires < now) | stuck
+        flow_runs.c.state_type.in_(UNDER_WAY), (flow_runs.c.lease_expires < moment) | stuck
     )
 
 

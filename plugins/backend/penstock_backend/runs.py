@@ -16,6 +16,7 @@ from penstock.spec import FlowSpec
 from penstock_backend import flows as flow_rows
 from penstock_backend import projects as project_rows
 from penstock_backend.database import insert_new
+from penstock_backend.database import now as moment
 from penstock_backend.run_names import run_name
 from penstock_backend.tables import (
     NOT_MAPPED,
@@ -109,7 +110,7 @@ def create(connection: Connection, flow: AnyRow, request: Request, idempotency_k
 
 def insert_run(connection: Connection, flow: AnyRow, request: Request, **columns: Any) -> FlowRun | None:
     """Insert a Scheduled run and its first state, and return it; None if one like it is there already."""
-    now = clock.now()
+    now = moment(connection)
     due = request.scheduled_time or now
     course = Course("The run")
     course.enter(states.Scheduled("Waiting for an agent", start_time=due).serialize(), now)

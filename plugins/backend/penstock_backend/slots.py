@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, select
 
-from penstock import clock, errors
+from penstock import errors
+from penstock_backend.database import now
 from penstock_backend.tables import documents, flow_runs, task_runs
 from penstock_backend.transitions import UNDER_WAY
 
@@ -28,7 +29,7 @@ _HOLDERS: Final[Mapping[str, Any]] = {
 
 def used(connection: Connection, scope: str) -> Counter[str]:
     """Return how many slots are held, by label or by tag."""
-    rows = connection.execute(_HOLDERS[scope], {"now": clock.now()})
+    rows = connection.execute(_HOLDERS[scope], {"now": now(connection)})
     return Counter(name for row in rows for name in row[0])
 
 

@@ -22,6 +22,8 @@ from penstock_backend.database import Database
 _WAIT_SECONDS: Final = 30
 _POLL_SECONDS: Final = 0.005
 _IMMEDIATE: Final = "penstock_immediate"
+_MOUNTS: Final = Path("/proc/self/mounts")
+_NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "ceph", "fuse.ceph"})
 
 
 class SQLiteFile(Database):
@@ -38,6 +40,7 @@ class SQLiteFile(Database):
 
     def _open(self) -> Engine:
         with self._reaching():
+            _refuse_network(self.path)
             self.path.parent.mkdir(parents=True, exist_ok=True)
         engine = _engine(self.path)
         try:
@@ -93,6 +96,20 @@ class SQLiteFile(Database):
             expected = "Expected a file in a folder that can be written"
             message = f"The database {self.path} cannot be opened: {error.strerror or error}. {expected}"
             raise errors.BackendUnreachableError(message) from error
+
+
+def _refuse_network(path: Path) -> None:
+    """Raise BackendUnreachableError where *path* lies on a file system whose locks SQLite cannot rely on."""
+    if not _MOUNTS.exists():
+        return
+    mounts = [line.split()[1:3] for line in _MOUNTS.read_text(encoding="utf-8").splitlines()]
+    below = [(len(place), kind) for place, kind in mounts if path.resolve().is_relative_to(place)]
+    _, kind = max(below, default=(0, ""))
+    if kind in _NETWORK:
+        expected = (
+            "Expected a disk of this machine: WAL files and locks cannot be shared. Or use postgresql://HOST/NAME"
+        )
+        raise errors.BackendUnreachableError(f"The database {path} lies on a network file system ({kind}). {expected}")
 
 
 def _engine(path: Path) -> Engine:

@@ -1,6 +1,8 @@
 import contextlib
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from sqlalchemy import text
 
 from penstock import errors
 from penstock.backends import Backend
-from penstock_backend import SQLBackend
+from penstock_backend import SQLBackend, sqlite_file
 from penstock_backend.sqlite_file import SQLiteFile
 
 
@@ -142,3 +144,54 @@ def test_a_watch_tells_of_commits_and_of_nothing_else(tmp_path: Path) -> None:
         assert watch.changed()
         assert not watch.changed()
     database.close()
+
+
+def test_a_database_that_another_program_holds_is_named_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_file, "_WAIT_SECONDS", 0.2)
+    backend = SQLBackend(f"sqlite:///{tmp_path}/penstock.db")
+    backend.create_project("tutorial")
+    other = sqlite3.connect(tmp_path / "penstock.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(errors.BackendUnreachableError, match=r"penstock\.db is held by another program"):
+        backend.create_project("second")
+    assert [one.name for one in backend.list_projects()] == ["tutorial"]
+    other.rollback()
+    other.close()
+    backend.create_project("second")
+    backend.close()
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
+def test_a_database_on_a_network_file_system_is_refused(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"/dev/sda / ext4 rw 0 0\nserver:/x {tmp_path}/far {kind} rw 0 0\n", encoding="utf-8")
+    monkeypatch.setattr(sqlite_file, "_MOUNTS", mounts)
+    with pytest.raises(errors.BackendUnreachableError, match=rf"far/a/p\.db lies on a network file system \({kind}\)"):
+        SQLBackend(f"sqlite:///{tmp_path}/far/a/p.db").list_projects()
+    assert not (tmp_path / "far").exists()
+    SQLBackend(f"sqlite:///{tmp_path}/near/p.db").list_projects()
+
+
+def test_a_database_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/penstock.db"
+    backend = SQLBackend(url)
+    backend.create_project("tutorial")
+    backend.close()
+    ask = "import sys; from penstock_backend import SQLBackend; SQLBackend(sys.argv[1]).create_project('second')"
+    command = [sys.executable, "-c", ask, url]
+    if os.geteuid() == 0:  # for whom permissions are no obstacle
+        mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+        command = ["unshare", "-m", "sh", "-c", mount, str(tmp_path), *command]
+    else:
+        for path in tmp_path.iterdir():
+            path.chmod(0o444)
+        tmp_path.chmod(0o555)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    tmp_path.chmod(0o755)
+    last = done.stderr.strip().splitlines()[-1]
+    assert f"BackendUnreachableError: The database {tmp_path}/penstock.db cannot be opened: " in last
+    assert [one.name for one in SQLBackend(url).list_projects()] == ["tutorial"]

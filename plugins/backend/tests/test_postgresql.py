@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
 from alembic import command
@@ -11,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from penstock import errors
+from penstock import clock, errors
 from penstock.backends import Backend
 from penstock.spec import FlowSpec
 from penstock_backend import SQLBackend, migrations, tables
@@ -158,3 +159,21 @@ def test_a_watch_tells_of_commits_and_of_nothing_else(url: str) -> None:
         assert not watch.changed()
     database.close()
     other.close()
+
+
+class Behind(clock.Clock):
+    """The clock of a machine that is ten minutes behind."""
+
+    def now(self) -> datetime:
+        return super().now() - timedelta(minutes=10)
+
+
+def test_a_machine_whose_clock_is_wrong_takes_runs_and_keeps_its_leases(backend: SQLBackend) -> None:
+    asked = backend.create_flow_run("tutorial", "hello")
+    with clock.use(Behind()):
+        (claim,) = backend.claim("ann", lease_seconds=30)
+        assert claim.run.id == asked.id
+    assert backend.end_lost_runs() == 0
+    with clock.use(Behind()):
+        backend.heartbeat(asked.id, claim.fence, lease_seconds=-1)
+        assert backend.end_lost_runs() == 1

@@ -36,18 +36,33 @@ class BackendScheduler(Scheduler):
     def run(self, stop: threading.Event) -> None:
         """Look after the configured backend until *stop* is set; one out of reach is tried again."""
         chosen = settings.get().scheduler
-        backend = get_backend()
+        judge, interval = _Judge(get_backend()), self.interval_seconds or chosen.interval_seconds
         while not stop.is_set():
-            _look_after(backend, self.ahead or chosen.ahead, self.catchup or chosen.catchup)
-            clock.wait(stop, self.interval_seconds or chosen.interval_seconds)
+            judge.look(self.ahead or chosen.ahead, self.catchup or chosen.catchup)
+            clock.wait(stop, interval)
 
 
-def _look_after(backend: "Backend", ahead: int, catchup: settings.Catchup) -> None:
-    try:
-        made = backend.schedule_due(clock.now(), ahead=ahead, catchup=catchup)
-        lost = backend.end_lost_runs(clock.now())
-    except errors.BackendUnreachableError as error:
-        _log.warning("The backend is out of reach, and will be tried again: %s", error)
-        return
-    if made or lost:
-        _log.info("%d runs scheduled, %d lost runs ended", made, lost)
+class _Judge:
+    """Looks after a backend. Where nobody could renew a lease for a while, none is judged before a lease's time."""
+
+    def __init__(self, backend: "Backend") -> None:
+        self._backend = backend
+        self._lease = settings.get().agent.lease_seconds
+        self._leap = clock.Leap(longest=self._lease / 2)
+        self._lenient_until = 0.0
+
+    def look(self, ahead: int, catchup: settings.Catchup) -> None:
+        """Make runs that are due, and end those that nobody holds any more."""
+        lost = 0
+        try:
+            made = self._backend.schedule_due(clock.now(), ahead=ahead, catchup=catchup)
+            if self._leap.happened():
+                self._lenient_until = clock.monotonic() + self._lease
+            if clock.monotonic() >= self._lenient_until:
+                lost = self._backend.end_lost_runs()
+        except errors.BackendUnreachableError as error:
+            _log.warning("The backend is out of reach, and will be tried again: %s", error)
+            self._lenient_until = clock.monotonic() + self._lease
+            return
+        if made or lost:
+            _log.info("%d runs scheduled, %d lost runs ended", made, lost)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -190,13 +191,55 @@ def test_a_backend_out_of_reach_is_tried_again(
                 raise errors.BackendUnreachableError("no route")
             return 2
 
-        def end_lost_runs(self, now: datetime) -> int:
+        def end_lost_runs(self) -> int:
             return 1
 
     monkeypatch.setattr(backend, "get_backend", Away)
     chosen = settings.override({"scheduler": {"interval_seconds": 7, "ahead": 5, "catchup": "all"}})
-    with chosen, clock.use(PatientClock(waits=3)), caplog.at_level("INFO", "penstock"):
+    with chosen, clock.use(PatientClock(waits=7)), caplog.at_level("INFO", "penstock"):
         BackendScheduler().run(threading.Event())
-    assert asked == [(NOON + timedelta(seconds=7 * number), 5, "all") for number in range(3)]
+    assert asked == [(NOON + timedelta(seconds=7 * number), 5, "all") for number in range(7)]
     assert "out of reach, and will be tried again: no route" in caplog.text
+    # for the 30 s of a lease nobody is judged, since nobody could renew it
+    assert caplog.text.count("2 runs scheduled, 0 lost runs ended") == 4
     assert caplog.text.count("2 runs scheduled, 1 lost runs ended") == 2
+
+
+class Set(PatientClock):
+    """A clock that somebody sets an hour ahead, after so many waits."""
+
+    def __init__(self, after: int, **options: int) -> None:
+        super().__init__(**options)
+        self.before = self.waits - after
+
+    def now(self) -> datetime:
+        return super().now() + (HOUR if self.waits <= self.before else timedelta())
+
+
+@pytest.mark.parametrize(("renews", "ends"), [(True, "Submitted"), (False, "Failed")])
+def test_a_clock_that_is_set_ends_no_run_whose_lease_is_renewed(renews: bool, ends: str, tmp_path: Path) -> None:
+    with settings.override({"backend": {"url": f"sqlite:///{tmp_path}/p.db"}}), clock.use(Set(after=2, waits=14)):
+        store = get_backend()
+        store.create_project("tutorial")
+        with Flow("long") as flow:
+            Parameter("n", default=1)()
+        store.register_flow(flow.serialize(), project="tutorial")
+        run = store.create_flow_run("tutorial", "long").id
+        (claim,) = store.claim("ann", lease_seconds=30)
+
+        class Renewing:
+            """Renews the lease at every other look, but not at the one at which the clock was set."""
+
+            def schedule_due(self, now: datetime, **_options: object) -> int:
+                if renews and now.second % 10 == 5:
+                    store.heartbeat(run, claim.fence, lease_seconds=30)
+                return 0
+
+            def end_lost_runs(self) -> int:
+                return store.end_lost_runs()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(backend, "get_backend", Renewing)
+            BackendScheduler(interval_seconds=5).run(threading.Event())
+        assert store.get_flow_run(run).state.type == ends
+        store.close()
