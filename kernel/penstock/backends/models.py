@@ -32,7 +32,10 @@ class Project(Record):
 
 
 class RegisteredFlow(Record):
-    """One version of a registered flow; `spec` is its `FlowSpec` as JSON, `group` what is set for all versions."""
+    """One version of a registered flow; `spec` is its `FlowSpec` as JSON, `group` what is set for all versions.
+
+    Labels, schedule and defaults of parameters are those that hold: the group's where it has some.
+    """
 
     id: str
     name: str
@@ -43,6 +46,8 @@ class RegisteredFlow(Record):
     schedule_active: bool = True
     idempotency_key: str | None = None
     labels: list[str] = Field(default_factory=list)
+    schedule: dict[str, Any] | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
     group: dict[str, Any] = Field(default_factory=dict)
     spec: dict[str, Any] = Field(default_factory=dict)
 

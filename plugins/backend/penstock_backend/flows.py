@@ -203,7 +203,8 @@ def drop_unstarted(connection: Connection, flow_id: str) -> None:
 
 def record(row: AnyRow) -> RegisteredFlow:
     """Return what the backend hands out for *row*."""
-    return RegisteredFlow(**columns_of(row), labels=labels_of(row), group=group(row))
+    holds: dict[str, Any] = {"labels": labels_of(row), "schedule": schedule_of(row), "parameters": parameters_of(row)}
+    return RegisteredFlow(**columns_of(row), **holds, group=group(row))
 
 
 def _flow_id(connection: Connection, project: str, name: str) -> str:

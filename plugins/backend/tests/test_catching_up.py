@@ -83,6 +83,15 @@ def test_the_setting_says_which(store: SQLBackend) -> None:
     assert hours(store) == [4, 5, 6, 7]
 
 
+def test_a_time_for_which_somebody_asked_meanwhile_is_not_made_up_for(store: SQLBackend) -> None:
+    register(store)
+    pass_hours(3.5)
+    store.create_flow_run("p", "f", scheduled_time=NOON + 2 * HOUR)
+    store.create_flow_run("p", "f", scheduled_time=NOON + 3 * HOUR, labels=["other"])
+    assert store.schedule_due(ahead=1, catchup="all") == 3
+    assert hours(store) == [1, 2, 3, 3, 4]
+
+
 def test_a_time_while_the_schedule_was_paused_is_not_missed(store: SQLBackend) -> None:
     register(store)
     store.schedule_due(ahead=1)

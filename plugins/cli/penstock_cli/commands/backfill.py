@@ -120,16 +120,17 @@ def _plan(backend: "Backend", flow: "RegisteredFlow", begin: datetime, end: date
     from penstock.schedules import Schedule
     from penstock.spec import FlowSpec
 
-    if not flow.spec.get("schedule"):
+    if flow.schedule is None:
         message = f"The flow {flow.project}/{flow.name} has no schedule, which would say when to run it"
         raise errors.ScheduleError(message)
     spec = FlowSpec.model_validate(flow.spec)
     there = {_identity(run): run.name for run in backend.list_flow_runs(flow.project, flow.name, limit=_EVERY_RUN)}
     wanted = []
-    for event in islice(_events(Schedule.restore(flow.spec["schedule"]), begin, end), len(there) + limit + 1):
-        spec.check_parameters(event.parameter_defaults)
+    for event in islice(_events(Schedule.restore(flow.schedule), begin, end), len(there) + limit + 1):
+        given = {**flow.parameters, **event.parameter_defaults}
+        spec.check_parameters(given)
         labels = None if event.labels is None else sorted(set(event.labels))
-        one = Wanted(event.start_time, dict(event.parameter_defaults), labels)
+        one = Wanted(event.start_time, given, labels)
         one.run = there.get(_identity(one, flow.labels))
         one.action = "exists" if one.run is not None else one.action
         wanted.append(one)

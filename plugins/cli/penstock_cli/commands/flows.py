@@ -185,7 +185,7 @@ def archive(flow: str) -> None:
 def _set_active(flow: str, *, active: bool) -> None:
     found = open_backend().set_schedule_active(*options.flow_name(flow), active=active)
     said = "goes on" if active else "is paused"
-    nothing = "" if _schedule_spec(found) else " (it has no schedule)"
+    nothing = "" if found.schedule else " (it has no schedule)"
     printing.say(f"The schedule of {_name(found)} {said}{nothing}")
 
 
@@ -194,17 +194,13 @@ def _name(flow: "RegisteredFlow") -> Cell:
 
 
 def _schedule(flow: "RegisteredFlow") -> Cell:
-    schedule = _schedule_spec(flow)
+    schedule = flow.schedule
     if flow.archived:
         return Styled("archived", "dim")
     if not schedule:
         return None
     text = _kind(schedule) or ""
     return text if flow.schedule_active else Styled(f"paused: {text}", "dim")
-
-
-def _schedule_spec(flow: "RegisteredFlow") -> dict[str, Any] | None:
-    return flow.group.get("schedule") or flow.spec.get("schedule")
 
 
 def _kind(spec: dict[str, Any] | None) -> str | None:

@@ -146,7 +146,7 @@ def _of_flow(name: str) -> "Schedule":
     from penstock.schedules import Schedule
 
     flow = open_backend().get_flow(*options.flow_name(name))
-    spec: Mapping[str, Any] | None = flow.spec.get("schedule")
+    spec: Mapping[str, Any] | None = flow.schedule
     if not spec:
         message = f"The flow {name} has no schedule"
         raise errors.ScheduleError(message)
