@@ -1,8 +1,8 @@
 """Kill a run between two of its tasks, restart it, and see whether what had succeeded is used and not run again.
 
-`python -m tests.durability.resume --tasks 20` does so at each boundary of a chain of 20 tasks: before the first, between
-two, and after the last. It prints what was wrong how often, and exits with 1 if anything was. `--every` kills one run at
-all boundaries, one after another. `--fault forgetful` plants a fault that the judge has to find.
+`python -m tests.durability.resume --tasks 20` does so at each boundary of a chain of 20 tasks: before the first,
+between two, and after the last. It prints what was wrong how often, and exits with 1 if anything was. `--every` kills
+one run at all boundaries, one after another. `--fault forgetful` plants a fault that the judge has to find.
 """
 
 import argparse

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,8 @@ def report(region: str, attempts: list[str]) -> None:
     ready.create_link_artifact("https://example.com/a b".replace(" ", "%20"), title="More")
     ready.create_link_artifact("https://example.com/b")
     ready.create_image_artifact("s3://bucket/plot.png", key="plot")
-    ready.create_table_artifact([{"a": 1, "b": None}, {"a": {2}, "c": 2.5}])
+    rows: list[dict[str, Any]] = [{"a": 1, "b": None}, {"a": {2}, "c": 2.5}]
+    ready.create_table_artifact(rows)
     key = ready.create_progress_artifact(0, key="work")
     ready.update_progress_artifact(key, 50.5)
     attempts.append(region)
