@@ -1,8 +1,8 @@
 """What a flow makes for people to look at: links, texts, tables, images and progress, kept beside its run.
 
 Call these functions in tasks. An artifact has a key; what is made again under it takes the place of what was there.
-Without a key it is named after the task, so that a task that is tried again replaces what it made before. In a run of
-which no backend knows, artifacts are only logged.
+Without a key it is named after the task, so that a task that is tried again replaces what it made before. The values of
+secrets are hidden in it. In a run of which no backend knows, artifacts are only logged.
 """
 
 import itertools
@@ -14,6 +14,7 @@ from typing import Any
 from penstock import errors, get_backend, settings
 from penstock.backends.models import Document
 from penstock.context import context
+from penstock.redaction import hidden
 
 
 def create_link_artifact(link: str, *, key: str | None = None, title: str = "") -> str:
@@ -80,7 +81,7 @@ def _put(data: dict[str, Any], key: str | None, title: str) -> str:
     slug, index = context.get("task_slug"), context.get("map_index")
     chosen = key if key is not None else _key(str(data["type"]), slug, index)
     data = {**data, "title": title, "task": slug, "map_index": index}
-    kept = {name: value for name, value in data.items() if value not in (None, "")}
+    kept = hidden({name: value for name, value in data.items() if value not in (None, "")})
     logger = context.get("logger") or logging.getLogger("penstock.flow")
     if not settings.get().backend:
         logger.info("Artifact %s is not kept, as no backend is set up: %s", chosen, kept)

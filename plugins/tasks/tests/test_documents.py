@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import penstock_tasks as ready
-from penstock import Flow, errors, get_backend, settings, task
+from penstock import Flow, Secret, errors, get_backend, settings, task
 from penstock.backends import Backend
 from penstock.spec import FlowSpec
 
@@ -58,6 +58,21 @@ def test_a_task_keeps_artifacts_of_every_type_once_however_often_it_is_tried(bac
         },
         "work": {"type": "progress", "progress": 50.5, "task": "report-1"},
     }  # fmt: skip
+
+
+def test_the_value_of_a_secret_is_hidden(backend: Backend, run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENSTOCK_SECRETS__TOKEN", "mellon-9")
+
+    @task
+    def tell() -> None:
+        ready.create_markdown_artifact(f"Say {Secret('TOKEN').get()} and enter")
+
+    with Flow("sales") as flow:
+        tell()
+    assert flow.run(run_id=run).is_successful()
+    (found,) = backend.list_documents("artifact", run)
+    assert "mellon" not in str(found)
+    assert found.data["markdown"].startswith("Say ")
 
 
 def test_mapped_children_have_artifacts_of_their_own(backend: Backend, run: str) -> None:
