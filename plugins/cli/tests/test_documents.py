@@ -25,7 +25,7 @@ def test_what_is_set_for_a_flow_is_shown_and_taken_back(penstock: Penstock, regi
         "run_config": {"env": {"A": "1"}}, "on_lost": "reschedule",
     }  # fmt: skip
     shown = penstock("flows", "show", registered).out
-    assert "set for all versions" in shown
+    assert "executor, labels, on_lost, parameters, run_config, schedule" in shown
     assert "interval" in shown
     assert "interval" in penstock("flows", "list").out
     run = json.loads(penstock("run", "--flow", registered, "--no-wait", "--json").out)

@@ -65,7 +65,7 @@ def show(flow: str, *, version: int | None, as_json: bool) -> None:
             ("storage", _kind(spec.get("storage"))),
             ("executor", _kind(spec.get("executor"))),
             ("parameters", ", ".join(_parameter(one) for one in spec.get("parameters", ())) or None),
-            ("set for all versions", ", ".join(sorted(found.group)) or None),
+            ("set", ", ".join(sorted(found.group)) or None),
         ]
     )
     click.echo()
