@@ -20,6 +20,7 @@ from tests.durability.scenes import Scene, killed, scene, until
 
 _FLOW: Final = """
 import os, time
+from pathlib import Path
 from penstock import Flow, Parameter, task
 
 def gate(folder, place):
