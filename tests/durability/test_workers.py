@@ -24,6 +24,6 @@ def test_a_map_whose_worker_is_killed_ends_right(executor: str, rounds: int) -> 
 
 
 def test_a_child_that_stays_failed_is_found_out() -> None:
-    done = judged("--rounds", "1", "--retries", "0")
+    done = judged("--rounds", "5", "--retries", "0")  # as now and then a worker has nothing to do when it is killed
     assert done.returncode == 1
-    assert "1 wrong: Some reference tasks failed." in done.stdout
+    assert "wrong: Some reference tasks failed." in done.stdout

@@ -180,7 +180,7 @@ from penstock.schedules import IntervalSchedule
 
 @task
 def tick(name):
-    print(name)
+    print(f"{name}\\n", end="")  # in one piece: two flows run at once
 
 
 with Flow("unscheduled") as unscheduled:
