@@ -110,7 +110,10 @@ def downgrade(database: Database, revision: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """Which runs go: those that ended before a moment, but for the last of each flow that ended."""
+    """Which runs go: those that ended before a moment, but for the last of each flow that ended.
+
+    The newest run that a flow's schedule made stays: by it is known which of its times have been made up for.
+    """
 
     older_than: timedelta
     keep_last: int = 0
@@ -121,8 +124,11 @@ class Pruning:
 
     def _query(self, before: datetime, limit: int | None) -> Select[Any]:
         place = func.row_number().over(partition_by=flow_runs.c.flow_id, order_by=flow_runs.c.created.desc())
+        others = flow_runs.alias()
+        newest = select(func.max(others.c.clock_time)).where(others.c.flow_id == flow_runs.c.flow_id).scalar_subquery()
         ended = select(flow_runs.c.id, flow_runs.c.end_time, place.label("place")).where(
-            flow_runs.c.state_type.in_(sorted(ENDED))
+            flow_runs.c.state_type.in_(sorted(ENDED)),
+            flow_runs.c.clock_time.is_(None) | (flow_runs.c.clock_time < newest),
         )
         ranked = ended.subquery()
         goes = (ranked.c.end_time < before, ranked.c.place > self.keep_last)

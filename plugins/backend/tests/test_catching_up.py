@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 
 import pytest
 
-from penstock import clock, hookimpl, settings
+from penstock import clock, hookimpl, settings, states
 from penstock.hooks import observing
 from penstock.schedules import Schedule
 from penstock.spec import FlowSpec
 from penstock.testing.clocks import VirtualClock
-from penstock_backend import SQLBackend, schedules
+from penstock_backend import SQLBackend, maintenance, schedules
+from penstock_backend.backend import database_at
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -205,3 +206,16 @@ def test_a_run_is_late_a_little_after_its_time_and_until_it_begins(store: SQLBac
     assert store.list_flow_runs("p", "f", state="Late")[0].late
     store.cancel_flow_run(store.list_flow_runs("p", "f")[0].id)
     assert store.list_flow_runs("p", "f", state="Late") == []
+
+
+def test_a_time_whose_run_was_pruned_is_not_made_up_for_again(store: SQLBackend) -> None:
+    register(store)
+    pass_hours(3.5)
+    store.schedule_due(ahead=1, catchup="all")
+    for run in store.list_flow_runs("p", "f"):
+        store.set_state(run.id, states.Success().serialize())
+    pass_hours(0.25)
+    assert sum(maintenance.prune(database_at(store.url), maintenance.Pruning(timedelta(0)))) == 3
+    assert hours(store) == [4]
+    assert store.schedule_due(ahead=1, catchup="all") == 0
+    assert hours(store) == [4]
