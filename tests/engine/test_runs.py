@@ -488,13 +488,15 @@ def test_results_are_states_of_every_task_with_unrun_ones_pending() -> None:
 
 def test_what_a_policy_lets_wait_for_a_place_asks_again_when_its_time_has_come(time: VirtualClock) -> None:
     asked: list[tuple[str, int, float]] = []
+    before: list[str] = []
     begun = clock.now()
 
     class Policy:
         @penstock.hookimpl
-        def penstock_propose_state(self, run: Any, new: State) -> State | None:
+        def penstock_propose_state(self, run: Any, old: State, new: State) -> State | None:
             if not new.is_running():
                 return None
+            before.append(old.type)
             asked.append((run.name, run.attempt, (clock.now() - begun).total_seconds()))
             waits = run.task_name == "add" and len([one for one in asked if one[0] == run.name]) < 3
             return states.Queued("no place", start_time=clock.now() + timedelta(seconds=5)) if waits else None
@@ -510,3 +512,4 @@ def test_what_a_policy_lets_wait_for_a_place_asks_again_when_its_time_has_come(t
         *(("add[1]", 1, seconds) for seconds in (0, 5, 10)),
         ("one", 1, 0),
     ]
+    assert sorted(before) == ["Pending"] * 3 + ["Queued"] * 4

@@ -270,7 +270,7 @@ class Driver:
     def _before(self, number: int, child: int | None) -> states.State:
         mapping = self.board.maps.get(number)
         known = self.board.states.get(number) if mapping is None or child is None else mapping.children.odd.get(child)
-        return known if isinstance(known, states.Scheduled) else states.Pending()
+        return known if known is not None and known.is_scheduled() else states.Pending()
 
     # mapped tasks
 
