@@ -5,6 +5,8 @@ writers starve and refuses one that began by reading; behind the lock file each 
 told "database is locked". Reading transactions take no lock: in WAL mode they see the last commit.
 """
 
+import fcntl
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -12,7 +14,6 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import filelock
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from penstock import errors
@@ -20,7 +21,6 @@ from penstock_backend import migrations
 from penstock_backend.database import Database
 
 _WAIT_SECONDS: Final = 30
-_POLL_SECONDS: Final = 0.005
 _IMMEDIATE: Final = "penstock_immediate"
 _MOUNTS: Final = Path("/proc/self/mounts")
 _NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "ceph", "fuse.ceph"})
@@ -36,11 +36,11 @@ class SQLiteFile(Database):
         super().__init__(str(path))
         self.path = path
         self._writer = threading.Lock()
-        self._lock = filelock.FileLock(f"{path}.lock", thread_local=False)
+        self._lock = path.with_name(f"{path.name}.lock")
 
     def _open(self) -> Engine:
+        _refuse_network(self.path)
         with self._reaching():
-            _refuse_network(self.path)
             self.path.parent.mkdir(parents=True, exist_ok=True)
         engine = _engine(self.path)
         try:
@@ -80,22 +80,47 @@ class SQLiteFile(Database):
     def _exclusive(self) -> Iterator[None]:
         with self._writer:
             with self._reaching():
-                held = self._lock.acquire(timeout=_WAIT_SECONDS, poll_interval=_POLL_SECONDS)
-            with held:
+                file = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                with self._reaching():
+                    _take_turn(file, _WAIT_SECONDS)
                 yield
+            finally:
+                fcntl.flock(file, fcntl.LOCK_UN)  # for a process that was forked meanwhile has the file, too
+                os.close(file)
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
         try:
             yield
-        except filelock.Timeout as error:
-            held = f"another process has held {self._lock.lock_file} for {_WAIT_SECONDS} s"
+        except TimeoutError as error:
+            held = f"another process has held {self._lock} for {_WAIT_SECONDS} s"
             message = f"The database {self.path} is busy: {held}"
             raise errors.BackendUnreachableError(message) from error
         except OSError as error:
             expected = "Expected a file in a folder that can be written"
             message = f"The database {self.path} cannot be opened: {error.strerror or error}. {expected}"
             raise errors.BackendUnreachableError(message) from error
+
+
+def _take_turn(file: int, seconds: float) -> None:
+    """Lock *file*, or raise TimeoutError after *seconds*.
+
+    Who has to wait does so in the system's own queue, on a thread, and not by asking now and then: that is fair, and
+    costs the others nothing.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        turn = threading.Event()
+
+        def wait() -> None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            turn.set()
+
+        threading.Thread(target=wait, daemon=True).start()
+        if not turn.wait(seconds):
+            raise TimeoutError from None
 
 
 def _refuse_network(path: Path) -> None:

@@ -195,3 +195,19 @@ def test_a_database_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     last = done.stderr.strip().splitlines()[-1]
     assert f"BackendUnreachableError: The database {tmp_path}/penstock.db cannot be opened: " in last
     assert [one.name for one in SQLBackend(url).list_projects()] == ["tutorial"]
+
+
+def test_a_writer_that_is_held_up_gives_up_and_leaves_the_turn_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_file, "_WAIT_SECONDS", 0.2)
+    one, two = (SQLBackend(f"sqlite:///{tmp_path}/penstock.db") for _ in range(2))
+    one.create_project("tutorial")
+    database = SQLiteFile(tmp_path / "penstock.db")
+    with database.writing() as connection:
+        connection.execute(text("SELECT 1"))
+        with pytest.raises(errors.BackendUnreachableError, match=r"is busy: another process has held .*db\.lock"):
+            two.create_project("second")
+    assert two.create_project("second").name == "second"  # who gave up holds nothing
+    for backend in (one, two, database):
+        backend.close()
