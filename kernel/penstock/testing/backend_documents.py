@@ -49,6 +49,7 @@ class BackendDocumentContract(BackendCase):
             (document("value", "x", "tutorial", value=1), "has no scope"),
             (document("value", "x", value="ü" * 300_000), "at most 262144"),
             (document("acme-set", "x", values={1, 2}), "no JSON"),
+            (document("value", "x", value=float("nan")), "no JSON"),
             (document("limit", "gpu", "tag", slots=-1), "slots: .*greater than or equal to 0"),
             (document("limit", "gpu", "task", slots=1), "for a label or for a tag"),
             (document("flow-group", "hello", "tutorial", lables=["gpu"]), "lables: Extra inputs"),
@@ -220,7 +221,7 @@ class BackendDocumentContract(BackendCase):
             assert tutorial.end_lost_runs(clock.now() + timedelta(seconds=60)) == 1
         found = tutorial.get_flow_run("brisk-otter")
         assert (found.state.type, found.attempt) == ("Failed", 4)
-        assert "Lost for the 4th time" in (found.state.message or "")
+        assert "Lost once more, after it was rescheduled 3 times" in (found.state.message or "")
 
     def test_a_lost_run_that_was_to_stop_is_not_rescheduled(self, tutorial: Backend) -> None:
         tutorial.put_document(document("flow-group", "hello", "tutorial", on_lost="reschedule"))

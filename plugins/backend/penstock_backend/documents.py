@@ -206,7 +206,7 @@ def _checked(known: _Kind, document: Document) -> dict[str, Any]:
 
 def _check_size(document: Document, data: Mapping[str, Any]) -> None:
     try:
-        size = len(json.dumps(data))
+        size = len(json.dumps(data, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise errors.DocumentError(f'The {document.kind} "{document.name}" is no JSON: {error}') from error
     if size > DOCUMENT_BYTES:

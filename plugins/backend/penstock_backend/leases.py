@@ -127,7 +127,7 @@ def end(connection: Connection, run_id: str, on_lost: OnLost) -> None:
     group = flows.group(flows.of_version(connection, row.flow_version_id))
     before = _times_lost(connection, row.id)
     again = (group.get("on_lost") or on_lost) == "reschedule" and before < LOST_TIMES
-    given_up = f" for the {before + 1}th time, of which {LOST_TIMES} were rescheduled" if before else ""
+    given_up = f" once more, after it was rescheduled {before} times" if before else ""
     runs.enter(connection, row, states.Failed(f"Lost{given_up}: {lost}"), fence=row.fence + 1)
     if again:
         message = f"{RESCHEDULED} {before + 1} of {LOST_TIMES}, as it was lost: {lost}"

@@ -7,6 +7,7 @@ secrets are hidden in it. In a run of which no backend knows, artifacts are only
 
 import itertools
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -113,4 +114,6 @@ def _numbers(_run: str, _place: str, _kind: str, _attempt: int) -> Iterator[int]
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     return value if value is None or isinstance(value, str | int | float) else str(value)

@@ -34,7 +34,7 @@ def report(region: str, attempts: list[str]) -> None:
     ready.create_link_artifact("https://example.com/a b".replace(" ", "%20"), title="More")
     ready.create_link_artifact("https://example.com/b")
     ready.create_image_artifact("s3://bucket/plot.png", key="plot")
-    rows: list[dict[str, Any]] = [{"a": 1, "b": None}, {"a": {2}, "c": 2.5}]
+    rows: list[dict[str, Any]] = [{"a": 1, "b": None}, {"a": {2}, "b": float("nan"), "c": 2.5}]
     ready.create_table_artifact(rows)
     key = ready.create_progress_artifact(0, key="work")
     ready.update_progress_artifact(key, 50.5)
@@ -53,7 +53,7 @@ def test_a_task_keeps_artifacts_of_every_type_once_however_often_it_is_tried(bac
         "report-1-link-2": {"type": "link", "link": "https://example.com/b", "task": "report-1"},
         "plot": {"type": "image", "image": "s3://bucket/plot.png", "task": "report-1"},
         "report-1-table-1": {
-            "type": "table", "columns": ["a", "b", "c"], "rows": [[1, None, None], ["{2}", None, 2.5]],
+            "type": "table", "columns": ["a", "b", "c"], "rows": [[1, None, None], ["{2}", "nan", 2.5]],
             "task": "report-1",
         },
         "work": {"type": "progress", "progress": 50.5, "task": "report-1"},
