@@ -12,7 +12,6 @@ from penstock.edges import Edge
 from penstock.executors import Executor
 from penstock.hooks import calls
 from penstock.hooks.kinds import Kind, KindSpec
-from penstock.logs import NARRATION, get_logger
 from penstock.parameters import Parameter
 from penstock.results import Result
 from penstock.run_configs import RunConfig
@@ -85,6 +84,8 @@ def register(
     spec = serialize(flow, build=build)
     spec = spec.model_copy(update={"labels": sorted({*spec.labels, *labels})})
     if is_new:
+        from penstock.logs import NARRATION, get_logger  # structlog takes long to import
+
         backend.create_project(project)
         get_logger(NARRATION).info("Created the project %r", project)
     registered = backend.register_flow(spec, project=project, idempotency_key=idempotency_key, schedule_active=active)

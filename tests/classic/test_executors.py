@@ -19,7 +19,7 @@ APART: Final[dict[str, str]] = {
 """What ends otherwise in processes of their own, and why that is right."""
 WHOLE: Final = "WHOLE" in os.environ
 """`WHOLE=1 pytest tests/classic/test_executors.py` compares all flows; to start workers for each takes its time."""
-SOME: Final = [""] if WHOLE else ["mapping.", "reference_tasks.", "signals_loops."]
+SOME: Final = [""] if WHOLE else ["mapping.o", "reference_tasks.a_flow", "signals_loops.a_t"]
 FEW: Final = [""] if WHOLE else ["mapping.over_a_", "retries.of_a_t"]
 
 

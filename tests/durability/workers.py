@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import Any, Final
 
 CHILDREN: Final = 200
-LONGEST: Final = 30.0
-"""Seconds that a run may take; what takes longer hangs."""
 EXECUTORS: Final[dict[str, dict[str, Any]]] = {
     "processes": {"type": "processes", "max_workers": 2},
     "dask": {"type": "dask", "n_workers": 2},
@@ -51,7 +49,7 @@ print("right" if right else f"wrong: {{state.message}} {{state.result[done].mess
 )
 
 
-def judge(executor: str, retries: int, chance: random.Random) -> str:
+def judge(executor: str, retries: int, chance: random.Random, longest: float) -> str:
     """Run a map, kill one of its workers at a random moment, and return how the run ended: `right` if all is well."""
     with tempfile.TemporaryDirectory(prefix="penstock-workers-") as folder:
         told = Path(folder) / "told"
@@ -60,8 +58,8 @@ def judge(executor: str, retries: int, chance: random.Random) -> str:
         command = [sys.executable, "-c", _SCRIPT, json.dumps(EXECUTORS[executor]), str(told), str(retries)]
         run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ)
         try:
-            killed = _kill_one(told, run, chance)
-            said, complained = run.communicate(timeout=LONGEST)
+            killed = _kill_one(told, run, chance, longest)
+            said, complained = run.communicate(timeout=longest)
         except subprocess.TimeoutExpired:
             run.kill()
             run.communicate()
@@ -73,10 +71,10 @@ def judge(executor: str, retries: int, chance: random.Random) -> str:
         return last[0] if last and (killed or last != ["right"]) else "ended before its worker was killed"
 
 
-def _kill_one(told: Path, run: "subprocess.Popen[str]", chance: random.Random) -> bool:
+def _kill_one(told: Path, run: "subprocess.Popen[str]", chance: random.Random, longest: float) -> bool:
     """Kill one of the workers that have told their process ids, somewhere in the map; return whether one was there."""
     at = chance.randrange(1, CHILDREN * 3 // 4)
-    until = time.monotonic() + LONGEST
+    until = time.monotonic() + longest
     while len(seen := told.read_text(encoding="utf-8").split()) < at:
         if run.poll() is not None or time.monotonic() > until:
             return False
@@ -106,6 +104,7 @@ def main() -> int:
     parser.add_argument("--executor", choices=EXECUTORS, default="processes", help="what runs the map")
     parser.add_argument("--rounds", type=int, default=50, help="how many runs")
     parser.add_argument("--retries", type=int, default=5, help="how often a child is tried again")
+    parser.add_argument("--longest", type=float, default=30, help="seconds after which a run hangs [30]")
     parser.add_argument("--seed", type=int, default=1, help="what decides on the moments")
     chosen = parser.parse_args()
     chance = random.Random(chosen.seed)  # noqa: S311 - moments that can be had again
@@ -113,7 +112,7 @@ def main() -> int:
     longest = 0.0
     for _ in range(chosen.rounds):
         begun = time.monotonic()
-        counts[judge(chosen.executor, chosen.retries, chance)] += 1
+        counts[judge(chosen.executor, chosen.retries, chance, chosen.longest)] += 1
         longest = max(longest, time.monotonic() - begun)
     told = ", ".join(f"{count} {what}" for what, count in counts.most_common())
     runs = f"{chosen.executor}: {chosen.rounds} runs in which a worker was killed"

@@ -272,7 +272,7 @@ class RemoteExecutorContract(ExecutorContract):
         assert [future.result(_SECONDS) for future in before + after] == [2 * number for number in range(20)] * 2
 
     def test_workers_that_die_idle_lose_no_call(self, pool: futures.Executor) -> None:
-        for _ in range(5):
+        for _ in range(3):
             os.kill(pool.submit(calls.process).result(_SECONDS), signal.SIGKILL)
             assert pool.submit(calls.double, 1).result(_SECONDS) == 2
 

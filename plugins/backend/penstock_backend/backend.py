@@ -28,7 +28,7 @@ from penstock.backends.models import (
     TaskRun,
 )
 from penstock.settings import Catchup
-from penstock_backend import documents, flows, leases, projects, restarts, runs, schedules
+from penstock_backend import flows, leases, projects, restarts, runs, schedules
 from penstock_backend import reports as incoming
 from penstock_backend.database import Database
 from penstock_backend.postgresql_server import PostgreSQLServer
@@ -291,6 +291,8 @@ class SQLBackend(Backend):
 
     def put_document(self, document: Document) -> Document:
         """Keep a document in the place of the one with its kind, scope and name."""
+        from penstock_backend import documents  # whose models few processes need
+
         with self._database.writing() as connection:
             return documents.put(connection, document)
 
@@ -298,11 +300,15 @@ class SQLBackend(Backend):
         self, kind: str, scope: str | None = None, *, name: str | None = None, limit: int = 200
     ) -> list[Document]:
         """Return documents of a kind by scope and name."""
+        from penstock_backend import documents
+
         with self._database.reading() as connection:
             return documents.list_all(connection, kind, scope, name, limit)
 
     def delete_document(self, kind: str, name: str, scope: str = "") -> bool:
         """Delete a document; return whether it was there."""
+        from penstock_backend import documents
+
         with self._database.writing() as connection:
             return documents.remove(connection, kind, name, scope)
 

@@ -1,5 +1,6 @@
 """The database: opening it, and the two kinds of transaction on it."""
 
+import importlib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -9,7 +10,6 @@ from functools import cache
 from typing import Any, ClassVar, Final
 
 from sqlalchemy import Connection, Engine, Table, exc, text
-from sqlalchemy.dialects import postgresql, sqlite
 
 from penstock import clock, errors
 
@@ -134,9 +134,6 @@ def now(connection: Connection) -> datetime:
     return told.astimezone(UTC)
 
 
-_INSERTS: Final[dict[str, Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-
-
 def insert_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
     """Insert *row* unless one with the same unique values is there; return whether it was new."""
     return connection.execute(_insert_new(connection.dialect.name, table), row).first() is not None
@@ -144,4 +141,5 @@ def insert_new(connection: Connection, table: Table, row: dict[str, Any]) -> boo
 
 @cache  # as for all that is asked often: to make a statement takes longer than to execute it
 def _insert_new(dialect: str, table: Table) -> Any:
-    return _INSERTS[dialect](table).on_conflict_do_nothing().returning(table.c.id)
+    insert = importlib.import_module(f"sqlalchemy.dialects.{dialect}").insert  # of the one that is used
+    return insert(table).on_conflict_do_nothing().returning(table.c.id)
