@@ -44,7 +44,7 @@ def source(name: str, more: str = "") -> str:
     return FLOW.replace("{name}", name).replace("{more}", more)
 
 
-@pytest.mark.parametrize("executor", ["in-process", "threads", "processes"])
+@pytest.mark.parametrize("executor", ["in-process", "processes"])
 def test_a_registered_flow_is_run_by_an_agent_on_each_executor(
     executor: str, run: Run, write: Callable[[str, str], Path]
 ) -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Record(BaseModel):
     """A record: immutable, and tolerant of fields that a newer backend adds."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 class StateRecord(Record):

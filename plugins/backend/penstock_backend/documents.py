@@ -36,7 +36,7 @@ def _address(value: str) -> str:
 _Address: TypeAlias = Annotated[str, AfterValidator(_address)]
 
 
-class _Data(BaseModel, extra="forbid"):
+class _Data(BaseModel, extra="forbid", ser_json_inf_nan="constants"):
     """What the data of a document holds."""
 
 
