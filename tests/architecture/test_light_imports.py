@@ -64,8 +64,9 @@ def test_a_run_in_this_process_loads_no_event_loop_and_no_place_for_results() ->
 def test_a_command_that_asks_the_backend_loads_no_logs_and_no_other_database(tmp_path: Path) -> None:
     ask = "import sys\nfrom penstock_cli import main\nassert main.run(['runs', 'list']) == 0\nprint(*sys.modules)"
     environ = {**os.environ, "PENSTOCK_HOME": str(tmp_path)}
-    for _ in range(2):  # the first makes the database, for which it needs more
-        done = subprocess.run([sys.executable, "-c", ask], env=environ, check=False, text=True, capture_output=True)
-        assert done.returncode == 0, done.stderr
+    calls = [  # the first makes the database, for which it needs more
+        subprocess.run([sys.executable, "-c", ask], env=environ, check=True, text=True, capture_output=True)
+        for _ in range(2)
+    ]
     needless = {"alembic", "structlog", "rich", "penstock_backend.documents", "sqlalchemy.dialects.postgresql"}
-    assert not needless & set(done.stdout.split())
+    assert not needless & set(calls[1].stdout.split())
