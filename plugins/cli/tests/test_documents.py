@@ -43,6 +43,7 @@ def test_what_is_set_for_a_flow_is_shown_and_taken_back(penstock: Penstock, regi
         (("-p", "limt=3"), 'has no parameter "limt". Did you mean limit?'),
         (("--schedule", "every now and then"), "No interval is written"),
         (("--run-config", "env"), "An option is given as NAME=VALUE"),
+        (("-o", "max_workers=2"), "say of which: --executor TYPE"),
     ],
 )
 def test_what_cannot_be_set_is_refused(penstock: Penstock, registered: str, words: tuple[str, ...], told: str) -> None:

@@ -109,13 +109,16 @@ def set_(
     schemas = {one["name"]: one.get("json_schema") for one in found.spec.get("parameters", ())}
     parameters = options.read_parameters(given, params_file, schemas)
     _refuse_unknown(found, parameters)
+    if executor_options and not executor_type:
+        raise click.UsageError("-o is an option of an executor; say of which: --executor TYPE")
     executor = {**options.pairs(executor_options, "An option"), **({"type": executor_type} if executor_type else {})}
+    configured = options.pairs(run_config, "An option")
     new: dict[str, Any] = {
         "schedule": _schedule_of(schedule) if schedule else None,
         "labels": list(labels),
         "parameters": {**found.group.get("parameters", {}), **parameters} if parameters else None,
         "executor": executor,
-        "run_config": {**found.group.get("run_config", {}), **options.pairs(run_config, "An option")},
+        "run_config": {**found.group.get("run_config", {}), **configured} if configured else None,
         "on_lost": on_lost,
     }
     chosen = {key: value for key, value in new.items() if value}
