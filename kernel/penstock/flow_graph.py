@@ -70,13 +70,9 @@ class FlowGraph(FlowQueries):
             warnings.warn(message, stacklevel=3)
 
     def _bind(
-        self,
-        task: Task,
-        keys: tuple[str, ...] | None,
-        values: tuple[Any, ...],
-        upstream_tasks: Iterable[Any] | None,
+        self, task: Task, keys: tuple[str, ...] | None, values: tuple[Any, ...], upstream_tasks: Iterable[Any] | None,
         mapped: bool,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Write down what a call has bound *task* to, adding the tasks among the values."""
         if not mapped and upstream_tasks is None and self._passes_plainly(values):
             binding = Binding(keys, values)
@@ -140,15 +136,9 @@ class FlowGraph(FlowQueries):
         return inner, MAPPED * is_mapped | FLATTENED * annotation.flattened | WHOLE * whole
 
     def add_edge(
-        self,
-        upstream_task: Any,
-        downstream_task: Any,
-        key: str | None = None,
-        *,
-        mapped: bool = False,
-        flattened: bool = False,
-        validate: bool | None = None,
-    ) -> Edge | None:
+        self, upstream_task: Any, downstream_task: Any, key: str | None = None, *, mapped: bool = False,
+        flattened: bool = False, validate: bool | None = None,
+    ) -> Edge | None:  # fmt: skip
         """Let *downstream_task* wait for *upstream_task* and, with *key*, take its value.
 
         Either may be a collection of tasks. Returns the edge, or None if *upstream_task* is no task. Raises FlowError
@@ -171,15 +161,9 @@ class FlowGraph(FlowQueries):
         return edge
 
     def set_dependencies(
-        self,
-        task: Task,
-        upstream_tasks: Iterable[Any] | None = None,
-        downstream_tasks: Iterable[Any] | None = None,
-        keyword_tasks: Mapping[str, Any] | None = None,
-        *,
-        mapped: bool = False,
-        validate: bool | None = None,
-    ) -> None:
+        self, task: Task, upstream_tasks: Iterable[Any] | None = None, downstream_tasks: Iterable[Any] | None = None,
+        keyword_tasks: Mapping[str, Any] | None = None, *, mapped: bool = False, validate: bool | None = None,
+    ) -> None:  # fmt: skip
         """Set several dependencies of *task* at once.
 
         *keyword_tasks* are its inputs, tasks or values; with *mapped* it runs once for each item of them and of the
@@ -211,13 +195,9 @@ class FlowGraph(FlowQueries):
     # changing
 
     def update(
-        self,
-        flow: FlowQueries,
-        *,
-        merge_parameters: bool = False,
-        validate: bool | None = None,
+        self, flow: FlowQueries, *, merge_parameters: bool = False, validate: bool | None = None,
         merge_reference_tasks: bool = False,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Add the tasks of *flow*, with what they are bound to there.
 
         With *merge_parameters* its parameters take the place of those of the same name here, and the outcome is

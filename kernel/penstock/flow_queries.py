@@ -157,12 +157,9 @@ class FlowQueries:
         return {task for task in self._bindings if isinstance(task, Parameter)}
 
     def get_tasks(
-        self,
-        name: str | None = None,
-        slug: str | None = None,
-        tags: Iterable[str] | None = None,
+        self, name: str | None = None, slug: str | None = None, tags: Iterable[str] | None = None,
         task_type: type[Task] = Task,
-    ) -> list[Task]:
+    ) -> list[Task]:  # fmt: skip
         """Return the tasks that have the name, the slug, all the tags and the type asked for."""
         wanted = set(tags or ())
         return [

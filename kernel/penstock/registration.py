@@ -55,15 +55,9 @@ def serialize(flow: "Flow", *, build: bool = False) -> FlowSpec:
 
 
 def register(
-    flow: "Flow",
-    project: str,
-    labels: Iterable[str],
-    idempotency_key: str | None,
-    storage_options: Mapping[str, Any],
-    *,
-    build: bool,
-    active: bool,
-) -> RegisteredFlow:
+    flow: "Flow", project: str, labels: Iterable[str], idempotency_key: str | None, storage_options: Mapping[str, Any],
+    *, build: bool, active: bool,
+) -> RegisteredFlow:  # fmt: skip
     """Validate, store and register a flow, as `Flow.register` was asked to; return what the backend has kept.
 
     The project is created last, when the source is stored: what is refused before leaves nothing behind. Raises

@@ -22,6 +22,7 @@ from penstock.engine.flights import WINDOW, Flights
 from penstock.engine.frames import TaskFrame, inside
 from penstock.engine.mapping import Mapping, passed
 from penstock.engine.maps import Maps
+from penstock.engine.pace import BATCH_SECONDS, TINY, TRIP_SECONDS, Pace
 from penstock.engine.runs import TaskRun
 from penstock.engine.watching import committed, handled, moved
 from penstock.engine.work import SUCCEEDED, Batch, Call, Ended, Extra, called, is_plain, task_returned
@@ -33,14 +34,8 @@ if TYPE_CHECKING:
 
 _STARTING: Final = "Starting task run."
 INTERRUPTED: Final = "The run was interrupted."
-_BATCH_SECONDS: Final = 0.05
-"""How long the children that travel to a remote pool together should take."""
-_TRIP_SECONDS: Final = 0.001
-"""How long they should take at least, so that the trip is not what takes the time."""
 _THREAD_SECONDS: Final = 0.002
-"""The same for threads, where children may wait for one another: none is joined to others that may be slow."""
-_TINY: Final = 32
-"""After how many children that were all fast the next are taken to be."""
+"""How long the children that share a thread's call should take: they may wait for one another."""
 
 
 class Driver:
@@ -181,24 +176,14 @@ class Driver:
 
     def _land(self) -> None:
         """Wait for a call to come back, or for an attempt to be due, and take up all that is there."""
-        learning = self._maps.deepest() if self.board.setup.remote else None
-        known = learning is None or learning.measured
-        patience = [max(self._until_due(), 0)] if self._held else []
-        for landed in self._flights.land(min(patience if known else [*patience, _BATCH_SECONDS], default=None)):
+        mapping = self._maps.deepest() if self.board.setup.remote else None
+        learning = [] if mapping is None else [self._flights.pace(mapping.number)]
+        for landed in self._flights.land(max(self._until_due(), 0) if self._held else None, learning):
             if isinstance(landed, int):
                 self.board.ended[landed] = CLEAN
                 self._release(landed)
-                continue
-            number, calls, ended = landed
-            mapping, done = self.board.maps.get(number), len(ended.values)
-            if mapping is not None:
-                mapping.measure(ended.seconds / done, done)
-                size = self._batch_size(mapping)
-                for start in range(done, len(calls), size):  # for which there was no time
-                    self._hand_over(number, calls[start : start + size])
-            self._settle_all(number, calls[:done], ended)
-        if learning is not None and not learning.measured:
-            learning.measure(_BATCH_SECONDS, 1)  # they are not tiny
+            else:
+                self._settle_all(*landed)
 
     # one task
 
@@ -372,27 +357,25 @@ class Driver:
         """Submit children of mapped tasks in batches, as long as there is room."""
         while len(self._flights) < WINDOW:
             mapping = self._maps.deepest(self._flights.has_room)
-            if mapping is None or (mapping.measured < _TINY and self._learns(mapping)):
+            if mapping is None or self._learns(self._flights.pace(mapping.number)):
                 return
             calls = self._calls(mapping, mapping.take(self._batch_size(mapping)))
             if calls:
                 self._submit(mapping.number, calls)
 
-    def _learns(self, mapping: Mapping) -> bool:
+    def _learns(self, pace: Pace) -> bool:
         """Return whether to wait for the first children before more are handed over, as these may be tiny."""
-        if self._threads:
-            return len(self._flights) > 2 * _TINY
-        few = self.board.setup.remote and len(self._flights) > 1
-        return few and (not mapping.measured or mapping.fitting(_TRIP_SECONDS) > 1)
+        several = len(self._flights) > (2 * TINY if self._threads else 1)
+        return several and pace.measured < TINY and (self._threads or (self.board.setup.remote and pace.may_be_tiny()))
 
     def _batch_size(self, mapping: Mapping) -> int:
         """Return how many children travel together to a remote pool: one, until their time was measured."""
         if self._flights.pool is None or self.board.plan.tasks[mapping.number].options.timeout is not None:
             return 1
-        fair = max(1, mapping.waiting() // 16)
+        fair, pace = max(1, mapping.waiting() // 16), self._flights.pace(mapping.number)
         if self.board.setup.remote:
-            return min(max(fair, mapping.fitting(_TRIP_SECONDS)), mapping.fitting(_BATCH_SECONDS))
-        return min(fair, mapping.fitting(_THREAD_SECONDS)) if mapping.measured >= _TINY else 1
+            return min(max(fair, pace.fitting(TRIP_SECONDS)), pace.fitting(BATCH_SECONDS))
+        return min(fair, pace.fitting(_THREAD_SECONDS)) if pace.measured >= TINY else 1
 
     def _end_mapped(self, mapping: Mapping) -> None:
         del self.board.maps[mapping.number]

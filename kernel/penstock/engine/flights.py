@@ -1,6 +1,6 @@
 """Calls that are under way elsewhere: in a pool, or on the event loop."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent import futures
 from functools import partial
@@ -15,6 +15,7 @@ from penstock.engine.board import Board
 from penstock.engine.event_loop import EventLoop
 from penstock.engine.failures import state_of, unreadable
 from penstock.engine.frames import TaskFrame
+from penstock.engine.pace import BATCH_SECONDS, TINY, TRIP_SECONDS, Pace
 from penstock.engine.work import Call, Ended, Work
 from penstock.states import TimedOut
 
@@ -23,6 +24,10 @@ Landed: TypeAlias = "int | tuple[int, Sequence[Call], Ended]"
 
 WINDOW: Final = 256
 """How many calls may be at a pool at once; the rest waits here, where it costs nothing."""
+_TOGETHER: Final = WINDOW // 4
+"""How many tasks may share a trip, so that others are on their way while these are taken up."""
+_FEW: Final = 8
+"""After how many tasks that were slow the next are taken to be."""
 
 
 class Flights:
@@ -35,15 +40,17 @@ class Flights:
         self._loop = EventLoop()
         self._begin_coroutine = getattr(pool, "submit_coroutine", self._loop.submit)
         self._works: dict[object, Work] = {}
-        self._flying: dict[futures.Future[Ended], tuple[int, Sequence[Call]]] = {}
+        self._paces: defaultdict[Work, Pace] = defaultdict(Pace)
+        self._gathered: defaultdict[Work, list[tuple[int, Call]]] = defaultdict(list)
+        self._flying: dict[futures.Future[Ended], tuple[Sequence[int], Sequence[Call]]] = {}
         self._plain: dict[int, futures.Future[None]] = {}
         self._limits = settings.get().limits
         self._limited: Counter[str] = Counter()
         self._landed: SimpleQueue[futures.Future[Ended] | int | tuple[int, BaseException]] = SimpleQueue()
 
     def __len__(self) -> int:
-        """Return how many calls, or batches of them, are under way."""
-        return len(self._flying) + len(self._plain)
+        """Return how many calls, or batches of them, are under way or gathered for it."""
+        return len(self._flying) + len(self._plain) + sum(map(len, self._gathered.values()))
 
     def __iter__(self) -> "Iterator[futures.Future[Any]]":
         """Iterate over the futures of what is under way."""
@@ -74,7 +81,10 @@ class Flights:
             leave(token)
 
     def hand_over(self, number: int, calls: Sequence[Call]) -> Ended | None:
-        """Hand calls over; return how they ended if they have been made here and now."""
+        """Hand calls over; return how they ended if they have been made here and now.
+
+        Those of tasks that do the same work travel together, once it is known to be fast.
+        """
         work, slug = self.work(number), self._board.identify(number)[1]
         if work.identity[1] != slug:
             calls = [
@@ -82,17 +92,44 @@ class Flights:
             ]
         if self._board.plan.tasks[number].signature.is_async:
             for call in calls:
-                self._fly(number, [call], self._begin_coroutine(partial(work.await_body, call)))
-        elif self.pool is not None:
-            self._fly(number, calls, self.pool.submit(work, calls))
-        else:
+                self._fly([number], [call], self._begin_coroutine(partial(work.await_body, call)))
+        elif self.pool is None:
             return work(calls)
+        elif calls[0][1] is None and not self.limited(number) and self._gathers(self._paces[work]):
+            self._gathered[work].append((number, calls[0]))
+        else:
+            self._fly([number], calls, self.pool.submit(work, calls))
         return None
 
-    def _fly(self, number: int, calls: Sequence[Call], future: "futures.Future[Ended]") -> None:
-        self._flying[future] = number, calls
-        self._limited.update(self.limited(number))
+    @staticmethod
+    def _gathers(pace: Pace) -> bool:
+        pace.begun += 1
+        return pace.begun > TINY and pace.may_be_tiny(_FEW)
+
+    def _send_gathered(self) -> Iterator[Pace]:
+        """Hand over what was gathered; yield the paces of what waits until the first of its kind have come back."""
+        for work, gathered in [*self._gathered.items()]:
+            pace = self._paces[work]
+            if self._flying and pace.measured < TINY and pace.may_be_tiny(_FEW):
+                yield pace
+            else:
+                self._fly_by(min(pace.fitting(TRIP_SECONDS), _TOGETHER), *zip(*gathered, strict=True))
+                del self._gathered[work]
+
+    def _fly_by(self, size: int, numbers: Sequence[int], calls: Sequence[Call]) -> None:
+        """Hand over calls, so many at once; *numbers* is one for all of them, or one for each."""
+        for start in range(0, len(calls), size):
+            some, together = numbers[start : start + size] or numbers, calls[start : start + size]
+            self._fly(some, together, self.pool.submit(self.work(some[0]), together))
+
+    def _fly(self, numbers: Sequence[int], calls: Sequence[Call], future: "futures.Future[Ended]") -> None:
+        self._flying[future] = numbers, calls
+        self._limited.update(self.limited(numbers[0]))
         future.add_done_callback(self._landed.put)
+
+    def pace(self, number: int) -> Pace:
+        """Return how long the calls of a task take, and of others that do the same work."""
+        return self._paces[self.work(number)]
 
     def work(self, number: int) -> Work:
         """Return what runs the calls of a task; tasks of one function and options share it, so that it travels once."""
@@ -108,12 +145,19 @@ class Flights:
             )  # fmt: skip
         return work
 
-    def land(self, seconds: float | None) -> Iterator[Landed]:
-        """Wait up to *seconds*, for ever if that is None, for a call to come back; take up all that are there."""
+    def land(self, seconds: float | None, learning: Sequence[Pace]) -> Iterator[Landed]:
+        """Wait up to *seconds*, for ever if that is None, for a call to come back; take up all that are there.
+
+        Calls of which *learning* knows nothing yet are not tiny if that takes long.
+        """
         landed, plain = self._landed, self._plain
+        learning = [*(pace for pace in learning if not pace.measured), *self._send_gathered()]
+        waits = [one for one in (seconds, BATCH_SECONDS if learning else None) if one is not None]
         try:
-            item = clock.current().get(landed, seconds, self)
+            item = clock.current().get(landed, min(waits, default=None), self)
         except Empty:
+            for pace in learning:
+                pace.measure(BATCH_SECONDS, 1)
             yield from self._cancelled()
             return
         while True:
@@ -136,21 +180,28 @@ class Flights:
             yield number, [((), None, 1, None)], self._lost(number, futures.CancelledError("its pool was shut down"))
 
     def _take_up(self, future: "futures.Future[Ended]") -> Iterator[Landed]:
-        number, calls = self._flying.pop(future)
-        self._limited.subtract(self.limited(number))
+        numbers, calls = self._flying.pop(future)
+        self._limited.subtract(self.limited(numbers[0]))
         try:
             ended = future.result()
         except Exception as error:  # noqa: BLE001 - a pool's or a user's: whatever could not be brought back
-            position = 0 if len(calls) == 1 else getattr(error, "position", None)
-            left = [*calls]
+            left, size, position = [*calls], 1, 0 if len(calls) == 1 else getattr(error, "position", None)
             if position is not None:
+                number = numbers[position % len(numbers)]
                 yield number, [left.pop(position)], self._lost(number, error)
-            again = [left] if left and position is not None else [[call] for call in left]
-            for lost in again:  # lost together, and made again: each alone, unless it is known which is to blame
-                self.hand_over(number, lost)
-        else:
-            records.show(ended.records)
-            yield number, calls, ended
+                numbers, size = [*numbers[:position], *numbers[position + 1 :]] or numbers, len(calls)
+            self._fly_by(size, numbers, left)  # lost together: each alone, unless it is known which is to blame
+            return
+        records.show(ended.records)
+        done, pace = len(ended.values), self.pace(numbers[0])
+        pace.measure(ended.seconds / done, done, cut=done < len(calls))
+        self._fly_by(pace.fitting(BATCH_SECONDS), numbers[done:] or numbers, calls[done:])  # for which was no time
+        if len(numbers) == 1:
+            yield numbers[0], calls[:done], ended
+            return
+        for position, (number, call) in enumerate(zip(numbers[:done], calls, strict=False)):
+            state = {0: ended.states[position]} if position in ended.states else {}
+            yield number, [call], Ended([ended.values[position]], state)
 
     def _lost(self, number: int, error: Exception) -> Ended:
         """Return the end of a call that its pool could not bring back."""

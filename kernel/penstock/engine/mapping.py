@@ -60,8 +60,6 @@ class Mapping:
     """Whether no child needs to ask what is not under way."""
     above: "list[Mapping]" = field(default_factory=list, init=False)
     followers: "list[Mapping]" = field(default_factory=list, init=False)
-    measured: int = field(default=0, init=False)
-    _seconds: float = field(default=0.0, init=False)
     _next: int = field(default=0, init=False)
     _left_above: bytearray | None = field(default=None, init=False)
     _ready: deque[int] = field(default_factory=deque, init=False)
@@ -80,11 +78,10 @@ class Mapping:
     def batch(self, children: Sequence[int]) -> Batch | None:
         """Return the calls of *children*, or None if one of them has ended or follows what was no plain success."""
         clean = self.clean and (not self.above or all(map(self.is_clean_above, children)))
-        if not (clean and all(map(self.pending.__getitem__, children))):
+        if not (clean and all(_items(self.pending, children))):
             return None
         together = zip(self.arguments, self.mapped, strict=True)
-        given = [[value[child] for child in children] if mapped else value for value, mapped in together]
-        return Batch(children, given, self.mapped)
+        return Batch(children, [_items(one, children) if mapped else one for one, mapped in together], self.mapped)
 
     # which children may start
 
@@ -135,17 +132,6 @@ class Mapping:
         """Return whether a child has ended as a plain success."""
         return not self.pending[child] and child not in self.children.odd
 
-    # how long they take
-
-    def measure(self, seconds: float, count: int) -> None:
-        """Take up that each of *count* children took so long."""
-        self._seconds = max(seconds, self._seconds * self.measured / (self.measured + count))
-        self.measured += count
-
-    def fitting(self, seconds: float) -> int:
-        """Return how many children take *seconds* together: one, as long as none was measured."""
-        return max(1, int(seconds / max(self._seconds, 1e-7))) if self.measured else 1
-
     # what became of them
 
     def end(self, child: int, state: State) -> None:
@@ -188,6 +174,13 @@ class Mapping:
         if not self.left:
             self.children.pending = None
         return Mapped("Mapped task has run.", self.values, map_states=self.children)
+
+
+def _items(value: Any, children: Sequence[int]) -> Any:
+    """Return the items of *children*; what is one's own may take no slices."""
+    if isinstance(children, range) and type(value) in {list, tuple, range, bytearray}:
+        return value[children.start : children.stop]
+    return [value[child] for child in children]
 
 
 def odd_children(state: State) -> Iterable[State]:

@@ -4,13 +4,13 @@ import importlib
 import logging
 import math
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from importlib.machinery import PathFinder
 from itertools import repeat
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from penstock import errors, signals
@@ -60,14 +60,19 @@ class Batch(Sequence[Call]):
 
     def __iter__(self) -> Iterator[Call]:
         """Iterate over the calls."""
+        return ((args, child, 1, None) for args, child in self.rows())
+
+    def rows(self) -> Iterator[tuple[tuple[Any, ...], int]]:
+        """Iterate over the arguments of each child, with the child."""
         columns = [given if mapped else repeat(given) for given, mapped in zip(self.inputs, self.mapped, strict=True)]
-        rows = zip(*columns, strict=False) if columns else repeat(())
-        return zip(rows, self.children, repeat(1), repeat(None), strict=False)
+        return zip(zip(*columns, strict=False) if columns else repeat(()), self.children, strict=False)
 
 
 SUCCEEDED: Final = "Task run succeeded."
 _TOGETHER_SECONDS: Final = 0.15
 """How long after the first of several calls in a worker another may begin; the rest goes to whoever is free."""
+_CLOCK: Final = 4
+"""After how many calls the clock is looked at, which takes as long as a tiny one."""
 
 
 def is_plain(state: State) -> bool:
@@ -136,18 +141,46 @@ class Work:
 
         Several calls in another process may take a while together; those that are left then have no value.
         """
-        begun = time.perf_counter()
+        begun = perf_counter()
         ended = Ended([None] * len(calls))
-        below = Frame(dict(self.values), current(), RUN_LAZY)
-        in_time = self._in_time(calls, ended, context.get("worker_progress"))
         with records.collected(ended.records) if self.remote else nullcontext():
-            if self.around == Around():
-                self._run_bare(below, in_time, ended)
-            else:
-                for position, call in in_time:
-                    _note(ended, position, self._run(below, call))
-        ended.seconds = time.perf_counter() - begun
+            self._run_all(calls, ended, begun + _TOGETHER_SECONDS if self.remote else math.inf)
+        ended.seconds = perf_counter() - begun
         return ended
+
+    def _run_all(self, calls: Sequence[Call], ended: Ended, until: float) -> None:
+        """Run calls as long as there is time for another; with nothing around the body if nothing is asked for.
+
+        Where it is to be known if the process dies, the context has a place for the position of the call under way.
+        """
+        below, under_way = Frame(dict(self.values), current(), RUN_LAZY), context.get("worker_progress")
+        frame, function, keys, values = TaskFrame(below, self, 0), self.function, self.keys, ended.values
+        bare = calls.rows() if isinstance(calls, Batch) and self.around == Around() else None
+        rows: Iterator[Any] = ((call, None) for call in calls) if bare is None else bare
+        with inside(frame):
+            for position, (given, frame.map_index) in enumerate(rows):
+                if not position % _CLOCK and perf_counter() > until and position:
+                    del values[position:]
+                    break
+                if under_way is not None:
+                    under_way[0] = position
+                try:
+                    if bare is None:
+                        _note(ended, position, self._run(below, given))
+                    else:
+                        values[position] = function(*given) if keys is None else called(function, keys, given)
+                except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
+                    _note(ended, position, _rounded(state_of(error), calls[position]))
+        for kind in set(map(type, values)) if bare else ():
+            if issubclass(kind, Task):
+                self._refuse_tasks(ended)
+
+    def _refuse_tasks(self, ended: Ended) -> None:
+        """Let calls fail that have returned tasks, as if they had raised it."""
+        for position, value in enumerate(ended.values):
+            if isinstance(value, Task):
+                _note(ended, position, state_of(task_returned(self.__name__, value)))
+                ended.values[position] = None
 
     async def await_body(self, call: Call) -> Ended:
         """Run the body, a coroutine function, once, on the event loop this is awaited on."""
@@ -175,35 +208,6 @@ class Work:
                 return (self._found(call) if self.looks else None) or self._kept(call, self._success(call))
             except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
                 return _rounded(state_of(error), call)
-
-    def _run_bare(self, below: Frame, calls: Iterable[tuple[int, Call]], ended: Ended) -> None:
-        """Call the function with nothing around it."""
-        frame, function, keys, values = TaskFrame(below, self, 0), self.function, self.keys, ended.values
-        with inside(frame):
-            for position, call in calls:
-                args, frame.map_index, frame.attempt, frame.extra = call
-                try:
-                    value = function(*args) if keys is None else called(function, keys, args)
-                    if isinstance(value, Task):
-                        raise task_returned(self.__name__, value)  # noqa: TRY301 - as if the body had raised it
-                    values[position] = value
-                except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
-                    _note(ended, position, _rounded(state_of(error), call))
-
-    def _in_time(self, calls: Sequence[Call], ended: Ended, under_way: Any) -> Iterator[tuple[int, Call]]:
-        """Yield the calls with their positions, of several in another process as many as begin in the time they have.
-
-        Where it is to be known if the process dies, *under_way* says at which it is.
-        """
-        now = time.perf_counter
-        until = now() + _TOGETHER_SECONDS if self.remote else math.inf
-        for position, call in enumerate(calls):
-            if now() > until and position:
-                del ended.values[position:]
-                return
-            if under_way is not None:
-                under_way[0] = position
-            yield position, call
 
     def _success(self, call: Call) -> State:
         """Return the state of a body that returned, or raised that it succeeded."""

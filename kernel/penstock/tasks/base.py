@@ -112,14 +112,9 @@ class Task(Operators):
         return new
 
     def __call__(
-        self,
-        *args: Any,
-        mapped: bool = False,
-        task_args: Mapping[str, Any] | None = None,
-        upstream_tasks: Iterable[Any] | None = None,
-        flow: "Flow | None" = None,
-        **kwargs: Any,
-    ) -> Self:
+        self, *args: Any, mapped: bool = False, task_args: Mapping[str, Any] | None = None,
+        upstream_tasks: Iterable[Any] | None = None, flow: "Flow | None" = None, **kwargs: Any,
+    ) -> Self:  # fmt: skip
         """Add a copy of this task to the flow, bound to the arguments, and return the copy.
 
         Arguments are tasks, whose values will be passed, or values. *task_args* are options for the copy;
@@ -132,13 +127,9 @@ class Task(Operators):
         return new._join(graph, flow, keys, values, upstream_tasks, mapped)  # noqa: SLF001 - of this class
 
     def bind(
-        self,
-        *args: Any,
-        mapped: bool = False,
-        upstream_tasks: Iterable[Any] | None = None,
-        flow: "Flow | None" = None,
-        **kwargs: Any,
-    ) -> Self:
+        self, *args: Any, mapped: bool = False, upstream_tasks: Iterable[Any] | None = None,
+        flow: "Flow | None" = None, **kwargs: Any,
+    ) -> Self:  # fmt: skip
         """Bind this task itself, not a copy, to the arguments, and return it."""
         graph = where(self, flow)
         return self._join(graph, flow, *self.signature.bind(args, kwargs), upstream_tasks, mapped)
@@ -151,13 +142,9 @@ class Task(Operators):
         return self
 
     def map(
-        self,
-        *args: Any,
-        task_args: Mapping[str, Any] | None = None,
-        upstream_tasks: Iterable[Any] | None = None,
-        flow: "Flow | None" = None,
-        **kwargs: Any,
-    ) -> Self:
+        self, *args: Any, task_args: Mapping[str, Any] | None = None, upstream_tasks: Iterable[Any] | None = None,
+        flow: "Flow | None" = None, **kwargs: Any,
+    ) -> Self:  # fmt: skip
         """Add a copy that runs once for each item of the arguments; mark those to pass whole with `unmapped`."""
         new = self.copy(**(task_args or {}))
         if new.options.nout is not None and "nout" not in (task_args or {}):
@@ -179,14 +166,10 @@ class Task(Operators):
         return self
 
     def set_dependencies(
-        self,
-        flow: "Flow | None" = None,
-        *,
-        upstream_tasks: Iterable[Any] | None = None,
-        downstream_tasks: Iterable[Any] | None = None,
-        keyword_tasks: Mapping[str, Any] | None = None,
+        self, flow: "Flow | None" = None, *, upstream_tasks: Iterable[Any] | None = None,
+        downstream_tasks: Iterable[Any] | None = None, keyword_tasks: Mapping[str, Any] | None = None,
         mapped: bool = False,
-    ) -> Self:
+    ) -> Self:  # fmt: skip
         """Set several dependencies of this task at once, as `Flow.set_dependencies` does."""
         where(self, flow).set_dependencies(self, upstream_tasks, downstream_tasks, keyword_tasks, mapped=mapped)
         return self

@@ -26,6 +26,9 @@ from penstock.testing.clocks import VirtualClock
 _SECONDS: Final = 60.0
 """How long anything may take before a test fails instead of hanging."""
 
+FAIL_ON: Final = task(calls.fail_on)
+"""A task that is called many times in a flow: its calls do the same work."""
+
 _SCRIPT: Final = """
 import sys
 from penstock.executors import Executor
@@ -205,6 +208,15 @@ class ExecutorContract:
         ]
         types = [[child.type for child in state.result[mapped].map_states][7] for mapped in (first, second, third)]
         assert types == ["Failed", "TriggerFailed", "TriggerFailed"]
+
+    def test_many_tiny_tasks_keep_each_to_its_own(self, executor: Executor) -> None:
+        with Flow("many") as flow:
+            tasks = [task(max_retries=1, retry_delay=0)(calls.fail_on)(0, odd=0)]
+            tasks += [FAIL_ON(number, odd=70) for number in range(100)]
+        state = flow.run(executor=executor)
+        ends = [state.result[one] for one in tasks]
+        assert [number for number, end in enumerate(ends, -1) if end.is_failed()] == [-1, 70]
+        assert [end.result for end in ends[1:] if end.is_successful()] == [n for n in range(100) if n != 70]
 
     def test_an_hour_of_retry_delays_need_not_be_waited_for_in_virtual_time(self, executor: Executor) -> None:
         with Flow("patient") as flow:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent import futures
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -121,43 +122,53 @@ class WorkerPool(futures.Executor):
     def _serve(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # workers inherit it until they are ready
         worker: WorkerProcess | None = None
-        while (call := self._next()) is not None:
+        answered: list[tuple[Call, bytes]] = []
+        while (call := self._next(answered)) is not None:
             if call.future.set_running_or_notify_cancel():
-                worker = self._run(call, worker)
+                worker = self._run(call, worker, answered)
             del call  # or its arguments would stay as long as this thread waits
+        _conclude(answered)
         if worker is not None:
             worker.end()
 
-    def _next(self) -> Call | None:
+    def _next(self, answered: list[tuple[Call, bytes]]) -> Call | None:
+        """Return the next call; what was *answered* is concluded before this waits for one."""
         try:
             return self._calls.get_nowait()
         except Empty:
+            _conclude(answered)
             if len(self._threads) < self._max_workers:
                 self._idle.release()
             return self._calls.get()
 
-    def _run(self, call: Call, worker: WorkerProcess | None) -> WorkerProcess | None:
-        """Run *call* in *worker*, or in another if that has died; return the worker for the next call."""
+    def _run(
+        self, call: Call, worker: WorkerProcess | None, answered: list[tuple[Call, bytes]]
+    ) -> WorkerProcess | None:
+        """Run *call* in *worker*, or in another if that has died; return the worker for the next call.
+
+        What was *answered* before is concluded while the worker runs, which would have to wait for that otherwise.
+        """
+        meanwhile = partial(_conclude, answered)
         try:
             worker = worker or WorkerProcess()
             try:
-                answer = self._ask(worker, call)
+                answer = self._ask(worker, call, meanwhile)
             except UnreadError:  # it died before it took the call: no harm in giving that to another
                 worker = WorkerProcess()
-                answer = self._ask(worker, call)
-            conclude(call.future, call.name, answer)
+                answer = self._ask(worker, call, meanwhile)
+            answered.append((call, answer))
         except LostError as error:
             call.future.set_exception(self._loss(call, error))
             return None
         return worker
 
-    def _ask(self, worker: WorkerProcess, call: Call) -> bytes:
+    def _ask(self, worker: WorkerProcess, call: Call, meanwhile: Callable[[], None]) -> bytes:
         with self._lock:
             if self._killed:
                 worker.kill()
             self._busy.add(worker)
         try:
-            return worker.ask(call.function.digest, call.function.pickled, call.frame)
+            return worker.ask(call.function.digest, call.function.pickled, call.frame, meanwhile)
         finally:
             with self._lock:
                 self._busy.discard(worker)
@@ -168,6 +179,12 @@ class WorkerPool(futures.Executor):
         lost = errors.ExecutorError(f"The worker process of {call.name} {error}. Other calls go on")
         lost.position = error.position
         return lost
+
+
+def _conclude(answered: list[tuple[Call, bytes]]) -> None:
+    while answered:
+        call, answer = answered.pop()
+        conclude(call.future, call.name, answer)
 
 
 def conclude(future: "futures.Future[Any]", name: str, answer: bytes) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final
 
 from penstock_executors import worker
@@ -65,9 +66,10 @@ class WorkerProcess:
         except (EOFError, OSError) as error:
             raise LostError(f"could not be started: it {self._ending()}") from error
 
-    def ask(self, digest: bytes, function: bytes, call: memoryview) -> bytes:
+    def ask(self, digest: bytes, function: bytes, call: memoryview, meanwhile: Callable[[], None]) -> bytes:
         """Return the answer to *call*, having sent the function first if it is new to this worker.
 
+        *meanwhile* is called once it is under way.
         Raises UnreadError if the worker died before it had read the call, LostError if it died afterwards.
         """
         try:
@@ -77,6 +79,7 @@ class WorkerProcess:
                 self._channel.send(worker.FUNCTION + digest + function)
                 self._remember(digest)
             self._channel.send(call)
+            meanwhile()
             return self._channel.receive()
         except EOFError as error:
             raise LostError(self._ending(), self._position()) from error

@@ -1,0 +1,37 @@
+"""How long calls of one kind take: those that are fast share a trip to a pool, which costs more than they do."""
+
+from dataclasses import dataclass
+from typing import Final
+
+TRIP_SECONDS: Final = 0.001
+"""How long calls that travel to a remote pool together should take at least."""
+BATCH_SECONDS: Final = 0.05
+"""How long they should take at most; and after how long those that have not come back are taken to be slow."""
+TINY: Final = 32
+"""After how many calls that were fast the next are taken to be."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """What is known of how long calls take."""
+
+    begun: int = 0
+    measured: int = 0
+    _seconds: float = 0.0
+
+    def measure(self, seconds: float, count: int, *, cut: bool = False) -> None:
+        """Take up that each of *count* calls took so long, and whether the time was over before all had been made.
+
+        One that was odd moves little, such as the first in a worker, which imports modules.
+        """
+        step = 2.0 ** (64 if cut else min(count, 64))
+        self._seconds = sorted([self._seconds / step, seconds, self._seconds * step])[1] if self.measured else seconds
+        self.measured += count
+
+    def fitting(self, seconds: float) -> int:
+        """Return how many calls take *seconds* together: one, as long as none was measured."""
+        return max(1, int(seconds / max(self._seconds, 1e-7))) if self.measured else 1
+
+    def may_be_tiny(self, few: int = 1) -> bool:
+        """Return whether calls may be worth a shared trip, which *few* that came back can deny."""
+        return self.measured < few or self.fitting(TRIP_SECONDS) > 1
