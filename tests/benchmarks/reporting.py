@@ -1,6 +1,8 @@
-"""What it costs a run that a backend is told of it: its process writes a spool, and sends from it."""
+"""What it costs a run that a backend is told of it: its process notes what there is to tell, and its agent sends it."""
 
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from functools import partial
@@ -9,9 +11,7 @@ from unittest.mock import patch
 
 from penstock import Flow, get_backend, settings
 from penstock.storage import load_flows
-from penstock_agent import running
-from penstock_agent.job import Job
-from tests.benchmarks.measuring import Row, Timed, compare, row
+from tests.benchmarks.measuring import Row, compare, row, wall
 
 _SCRIPT = """
 from penstock import Flow, Parameter, task
@@ -28,12 +28,14 @@ with Flow("busy") as flow:
 """
 _LOOPS_A_MILLISECOND = 18_000
 """Of the loop in the script, about: the tasks keep the interpreter busy, so that reporting has to share it."""
+_SECONDS = 600
+"""How long a run may take."""
 
 
 def reporting(size: int, repeats: int) -> Iterator[Row]:
-    """Compare a run of tasks of a millisecond each that is reported to SQLite with the same run unreported.
+    """Compare how long a run of tasks of a millisecond each takes under an agent, with SQLite, and alone.
 
-    In CPU time, of which the thread that sends takes its part: one interpreter does all of it.
+    Both in the time that passes between the run's Running and its end: the agent has a processor for itself.
     """
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -44,22 +46,30 @@ def reporting(size: int, repeats: int) -> Iterator[Row]:
         with settings.override():
             flow = load_flows(script)["busy"]
             flow.register("benchmarks")
-            timed: dict[str, Timed] = {"penstock": reported, "alone": partial(alone, flow)}
-            times = compare(timed, repeats)
+            command = [sys.executable, "-m", "penstock_cli", "agent", "start"]
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as agent:
+                try:
+                    times = compare({"penstock": reported, "alone": partial(alone, flow)}, repeats, lambda run: run())
+                finally:
+                    agent.terminate()
             get_backend().close()
     yield row("reporting", size, times, "alone", bar=1.15)
 
 
-def reported() -> None:
-    """Run the flow as the process of a flow run does."""
+def reported() -> float:
+    """Let the agent run the flow; return the seconds from when it is Running to its end."""
     backend = get_backend()
-    backend.create_flow_run("benchmarks", "busy")
-    (claim,) = backend.claim("bench")
-    if running.run(Job(claim=claim, backend=backend.spec())) != 0:
-        raise RuntimeError("the backend does not know how the run ended")
+    run = backend.wait_for_flow_run(backend.create_flow_run("benchmarks", "busy").id, _SECONDS)
+    if run.state.type != "Success" or run.start_time is None or run.end_time is None:
+        raise RuntimeError(f"the run ended as {run.state.type}")
+    return (run.end_time - run.start_time).total_seconds()
 
 
-def alone(flow: Flow) -> None:
-    """Run the flow here."""
-    if not flow.run().is_successful():
-        raise RuntimeError("a flow of the benchmark failed")
+def alone(flow: Flow) -> float:
+    """Run the flow here; return the seconds."""
+
+    def run() -> None:
+        if not flow.run().is_successful():
+            raise RuntimeError("a flow of the benchmark failed")
+
+    return wall(run)

@@ -1,5 +1,6 @@
 """The agent: a loop that takes due runs, watches over their processes, and keeps an eye on schedules."""
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Collection, Iterator
@@ -14,7 +15,7 @@ from penstock.run_configs.base import Launch, Launched
 from penstock_agent.endings import take_over
 from penstock_agent.events import Event
 from penstock_agent.job import Job
-from penstock_agent.local import LocalRun, Spares
+from penstock_agent.local import LocalProcess, LocalRun, Spares
 from penstock_agent.spool import Spool, path_of
 from penstock_agent.supervision import Supervised, Times
 
@@ -166,7 +167,8 @@ class Agent:
             process = self._launch(claim)
         except (errors.PenstockError, OSError) as error:
             fault = f"The process of the run could not be started: {error}"
-        return Supervised(self._backend, claim, process, self._times, self._tell, spool, fault)
+        ships = isinstance(process, LocalProcess)
+        return Supervised(self._backend, claim, process, self._times, self._tell, spool, fault, ships=ships)
 
     def _launch(self, claim: Claim) -> Launched:
         spec = claim.spec.get("run_config")
@@ -177,6 +179,7 @@ class Agent:
             lease_seconds=self._times.lease,
             heartbeat_seconds=self._times.heartbeat,
             show_logs=self._show_logs,
+            agent=os.getpid() if isinstance(config, LocalRun) else 0,
         )
         env = {"PENSTOCK_HOME": str(self._settings.home.absolute())}
         launch = Launch(claim.run.id, job.model_dump_json().encode(), env)

@@ -9,8 +9,10 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from typing import Final
 
+from penstock import errors
 from penstock_agent.job import Job, Surroundings
 from penstock_agent.spool import Spool, path_of
 
@@ -57,9 +59,12 @@ def _become_what_is_asked(modules: list[str]) -> bool:
 
 
 def _end_with_all_it_started(job: Job, code: int) -> None:
-    """Do what the agent would do, which is gone; what the backend does not know is left for the next agent."""
+    """Do what the agent would do, which is gone; what the backend cannot be told is left for the next agent."""
     if code == 0:
-        path_of(job.claim.run.id, job.claim.fence).unlink(missing_ok=True)
+        from penstock_agent.shipping import send_all
+
+        with suppress(errors.BackendError):
+            send_all(job)
     os.killpg(0, signal.SIGKILL)
 
 

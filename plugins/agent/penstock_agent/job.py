@@ -16,6 +16,8 @@ class Job(BaseModel):
     lease_seconds: float = 30.0
     heartbeat_seconds: float = 10.0
     show_logs: bool = False
+    agent: int = 0
+    """The process that sends what this one notes, as long as it lives; 0 if none does."""
 
 
 class Surroundings(BaseModel):

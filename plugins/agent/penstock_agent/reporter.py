@@ -1,4 +1,7 @@
-"""What a flow-run process tells its backend: noted in a spool at once, and sent from there in the background."""
+"""What a flow-run process tells its backend: noted in a spool at once, and sent from there by its agent.
+
+Where no agent sends it, or that is gone, or what is noted becomes long, the process sends it itself in the background.
+"""
 
 import logging
 import os
@@ -14,7 +17,7 @@ from penstock.redaction import hidden
 from penstock.states import State
 from penstock_agent.capture import Line, cut
 from penstock_agent.resuming import EMPTY
-from penstock_agent.shipping import BATCH, Shipper, known_as
+from penstock_agent.shipping import BATCH, FLUSH_SECONDS, Shipper, known_as
 from penstock_agent.spool import Origin, Spool, boot
 
 if TYPE_CHECKING:
@@ -22,11 +25,10 @@ if TYPE_CHECKING:
     from penstock.engine.runs import FlowRun, TaskRun
     from penstock_agent.job import Job
 
-FLUSH_SECONDS: Final = 0.2
 PATIENCE_SECONDS: Final = 600
 """How long a backend may be away before what it was to be told is left to the agent."""
 RESTART_BYTES: Final = 16 << 20
-"""How long a spool becomes before it is begun anew, once all of it was sent."""
+"""How long a spool becomes before its process begins it anew, once all of it was sent."""
 FULL_BYTES: Final = 64 << 20
 """How long a spool becomes before who logs has to wait until it was sent."""
 _MESSAGE_CHARACTERS: Final = 10_000
@@ -35,7 +37,7 @@ _Item = TypeVar("_Item")
 
 
 class Reporter:
-    """Observes the run of *job*: writes *spool*, and sends it in the background. *stop* is called to stop the run."""
+    """Observes the run of *job*: writes *spool*, and sees that it is sent. *stop* is called to stop the run."""
 
     def __init__(self, backend: "Backend", job: "Job", spool: Spool, stop: Callable[[], None]) -> None:
         """Prepare; `start` begins to send."""
@@ -50,6 +52,8 @@ class Reporter:
             boot=boot(),
         )  # fmt: skip
         self._shipper = Shipper(backend, spool, self._run, self._fence, self._attempt, persist)
+        self._agent_sends = job.agent != 0
+        self._asked_back = False
         self._wake = threading.Event()
         self._closing: float | None = None
         self._beat_at = clock.monotonic() + job.heartbeat_seconds
@@ -129,12 +133,25 @@ class Reporter:
     def _flush(self) -> None:
         """Send what was noted. What comes meanwhile waits to be many, unless nothing comes any more."""
         self._spool.settle()
+        if self._is_sent_by_agent():
+            return
         while sent := self._shipper.ship():
             self._spool.write({"sent": self._shipper.place})
             if sent < BATCH and self._closing is None:
                 break
         if self._spool.size > RESTART_BYTES:
             self._shipper.place = self._spool.restart(self._origin, self._shipper.place)
+
+    def _is_sent_by_agent(self) -> bool:
+        """Return whether the agent sends what is noted: until it is gone, or gave back what has become long."""
+        if self._agent_sends and not self._asked_back and self._spool.size > RESTART_BYTES:
+            self._asked_back = True
+            self._spool.write({"mine": True})
+        given_back = self._asked_back and self._spool.is_given_back()
+        if self._agent_sends and (given_back or os.getppid() != self._job.agent):
+            self._agent_sends = False
+            self._shipper.place = self._spool.adopt()
+        return self._agent_sends
 
     def _beat(self) -> None:
         if clock.monotonic() < self._beat_at or self._closing is not None:

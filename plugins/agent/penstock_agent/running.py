@@ -29,7 +29,7 @@ UNREPORTED: Final = 70
 
 
 def run(job: "Job") -> int:
-    """Run *job* to its end and return the exit code: 0 if the backend knows how it ended.
+    """Run *job* to its end and return the exit code: 0 if the backend knows how it ended, or the agent that sends it.
 
     The spool is left for the agent, who ends what the flow left running before it deletes it.
     """

@@ -6,14 +6,17 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock import errors
+from penstock.backends import Backend
 from penstock.backends.models import Log, StateReport
-from penstock_agent.spool import Place, Spool, parsed
+from penstock_agent.spool import Place, Spool, parsed, path_of
 
 if TYPE_CHECKING:
-    from penstock.backends import Backend
     from penstock.hooks.kinds import KindSpec
+    from penstock_agent.job import Job
 
 BATCH: Final = 500
+FLUSH_SECONDS: Final = 0.2
+"""How long what was noted waits to be sent together with more."""
 _log: Final = logging.getLogger("penstock.agent")
 
 
@@ -32,7 +35,7 @@ class Shipper:
 
     def __init__(
         self,
-        backend: "Backend",
+        backend: Backend,
         spool: Spool,
         run: str,
         fence: int,
@@ -45,6 +48,8 @@ class Shipper:
         self._run, self._fence, self._attempt = run, fence, attempt
         self._persist = persist
         self.place = spool.place()
+        self.asked_back = False
+        """Whether the process that writes the spool wants to send it itself."""
 
     def ship(self) -> int:
         """Send the next batch; return how many records it had, BATCH if more may be waiting and 0 if none was.
@@ -54,6 +59,7 @@ class Shipper:
         while lines := self._spool.read(self.place.position):
             batch = lines.splitlines(keepends=True)[:BATCH]
             records = [record for record in map(parsed, batch) if record is not None]
+            self.asked_back = self.asked_back or any("mine" in record for record in records)
             logs = self._logs([record["line"] for record in records if "line" in record])
             reports = [StateReport(**record["state"]) for record in records if "state" in record]
             self._send(logs, reports)
@@ -83,6 +89,16 @@ class Shipper:
                 return
             for report in reports:  # one of them is refused, and with it the whole batch was
                 self._send_states([report])
+
+
+def send_all(job: "Job") -> None:
+    """Send what the process of *job* has noted and nobody has sent, and delete its spool; raises BackendError."""
+    claim = job.claim
+    spool = Spool(path_of(claim.run.id, claim.fence))
+    shipper = Shipper(Backend.restore(job.backend), spool, claim.run.id, claim.fence, claim.run.attempt)
+    while shipper.ship():
+        pass
+    spool.remove()
 
 
 def known_as(backend: "KindSpec") -> str:

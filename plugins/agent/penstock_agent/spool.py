@@ -9,6 +9,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +20,7 @@ from penstock import settings
 from penstock_fsspec.paths import safe_join
 
 _CHUNK: Final = 1 << 20
+_MARK_BYTES: Final = 64
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -47,11 +49,14 @@ class Spool:
 
     It is deleted by who knows that all of it has arrived. Until then each who has to do with it holds a shared lock;
     who takes it over needs that nobody else does.
+
+    Who sends it notes how far that has come: its own process in the file, another in a file beside it, the mark.
     """
 
     def __init__(self, path: Path) -> None:
         """Open the file *path*, made now if need be; raises OSError."""
         self.path = path
+        self._mark_path = path.with_suffix(".sent")
         self._file = _opened(path)
         self._lock = threading.RLock()
         self._unwritten = bytearray()
@@ -118,12 +123,42 @@ class Spool:
         return next((str(record["fault"]) for record in self.records() if "fault" in record), None)
 
     def place(self) -> Place:
-        """Return how far the process knew its records to have arrived."""
+        """Return how far its records are known to have arrived."""
+        if (mark := self._mark()) is not None:
+            return Place(*mark[:2])
         place = Place(0, 0)
         for record in self.records():
             if "sent" in record:
                 place = Place(*record["sent"])
         return place
+
+    def mark(self, place: Place, *, last: bool = False) -> None:
+        """Note that another process has sent it up to *place*, and with *last* that it will send no more."""
+        with suppress(OSError):  # on a full disk: then some of it is sent twice
+            file = os.open(self._mark_path, os.O_WRONLY | os.O_CREAT, 0o600)
+            try:
+                os.pwrite(file, to_json([*place, last]).ljust(_MARK_BYTES), 0)
+            finally:
+                os.close(file)
+
+    def is_given_back(self) -> bool:
+        """Return whether the other process that sent it will send no more."""
+        mark = self._mark()
+        return mark is not None and bool(mark[2])
+
+    def adopt(self) -> Place:
+        """Let its own process send it from now on; return where to begin."""
+        place = self.place()
+        self.write({"sent": place})
+        self._mark_path.unlink(missing_ok=True)
+        return place
+
+    def _mark(self) -> tuple[int, int, bool] | None:
+        try:
+            position, lines, last = from_json(self._mark_path.read_bytes())
+        except (OSError, ValueError):
+            return None
+        return position, lines, last
 
     def restart(self, origin: Origin, place: Place) -> Place:
         """Empty the file if all of it was sent, up to *place*, and return the place to go on from."""
@@ -145,6 +180,7 @@ class Spool:
     def remove(self) -> None:
         """Delete the file, all of which has arrived or is of no use any more."""
         self.path.unlink(missing_ok=True)
+        self._mark_path.unlink(missing_ok=True)
         self.close()
 
     def taken_over(self) -> bool:

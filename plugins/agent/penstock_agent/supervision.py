@@ -11,6 +11,7 @@ from penstock.run_configs.base import Launched
 from penstock_agent.causes import cause
 from penstock_agent.endings import ended
 from penstock_agent.events import Event
+from penstock_agent.shipping import BATCH, FLUSH_SECONDS, Shipper
 from penstock_agent.spool import Origin, Spool
 
 Reason = Literal["cancel", "shutdown", "lost"]
@@ -37,8 +38,13 @@ class Supervised:
         tell: Callable[[Event], None],
         spool: Spool | None,
         fault: str = "",
+        *,
+        ships: bool = False,
     ) -> None:
-        """Watch over *process*, which writes *spool*; without one, *fault* says why there is none."""
+        """Watch over *process*, which writes *spool*; without one, *fault* says why there is none.
+
+        With *ships*, what is in the spool is sent from here: the process then has more time for the run.
+        """
         self.claim = claim
         self._backend = backend
         self._spool = spool
@@ -46,6 +52,10 @@ class Supervised:
         self._process = process
         self._times = times
         self._beat_at = clock.monotonic() + times.heartbeat
+        self._ship_at = 0.0
+        self._shipper: Shipper | None = None
+        if ships and spool is not None:
+            self._shipper = Shipper(backend, spool, claim.run.id, claim.fence, claim.run.attempt)
         self._kill_at: float | None = None
         self._reason: Reason | None = None
         self._end: states.State | None = states.Failed(fault) if process is None else None
@@ -75,21 +85,34 @@ class Supervised:
     def report(self) -> FlowRun | None:
         """Tell the backend what is due; return the run once it has ended and the backend knows."""
         if self._end is None:
-            self._renew()
+            try:
+                self._ship()
+                self._renew()
+            except (errors.LeaseLostError, errors.UnknownRunError):
+                self._shipper = None
+                self.stop("lost")
             return None
         run = self.claim.run
         origin = Origin(run=run.id, fence=self.claim.fence, attempt=run.attempt)
         return ended(self._backend, self._spool, origin, self._end, self._tell) or run
 
+    def _ship(self) -> None:
+        """Send what the process has noted, a batch at a time, and leave it to the process once that asks for it."""
+        if self._shipper is None or self._spool is None or clock.monotonic() < self._ship_at:
+            return
+        sent, asked_back = self._shipper.ship(), self._shipper.asked_back
+        if sent or asked_back:
+            self._spool.mark(self._shipper.place, last=asked_back)
+        if 0 < sent < BATCH:  # what comes next waits to be many
+            self._ship_at = clock.monotonic() + FLUSH_SECONDS
+        if asked_back:
+            self._shipper = None
+
     def _renew(self) -> None:
         now = clock.monotonic()
         if now < self._beat_at:
             return
-        try:
-            answer = self._backend.heartbeat(self.claim.run.id, self.claim.fence, lease_seconds=self._times.lease)
-        except (errors.LeaseLostError, errors.UnknownRunError):
-            self.stop("lost")
-            return
+        answer = self._backend.heartbeat(self.claim.run.id, self.claim.fence, lease_seconds=self._times.lease)
         self._beat_at = now + self._times.heartbeat
         if answer.command == "cancel":
             self.stop("cancel")

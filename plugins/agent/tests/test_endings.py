@@ -80,7 +80,7 @@ def test_the_next_agent_ends_what_a_killed_agent_and_its_killed_process_left(dee
 
 def test_what_a_backend_does_not_take_any_more_is_given_up_and_told(deeds: Deeds, working: Work) -> None:
     run = _killed_with_its_agent(deeds)
-    with (folder() / next(folder().glob(f"{run}-*")).name).open("a", encoding="utf-8") as spool:
+    with (folder() / next(folder().glob(f"{run}-*.jsonl")).name).open("a", encoding="utf-8") as spool:
         line = '{"timestamp": "2026-01-02T12:00:00Z", "level": "INFO", "logger": "x", "message": "late", "task": "act"}'
         spool.write(f'{{"line": {line}}}\n')
     deeds.backend.end_lost_runs(datetime(2100, 1, 1, tzinfo=UTC))
@@ -102,7 +102,7 @@ def test_the_spool_of_another_backend_is_left_for_its_agent(deeds: Deeds, workin
     agent.run(stop, until_idle=True)
     elsewhere.close()
     assert deeds.backend.get_flow_run(run).state.type == "Running"
-    assert len(list(folder().iterdir())) == 1
+    assert len(list(folder().glob("*.jsonl"))) == 1
     with working():
         assert _ended(deeds, run)[0] == "Failed"
         until(lambda: not _lives(deeds.pid("child")))

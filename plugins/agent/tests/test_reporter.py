@@ -1,5 +1,6 @@
 """What reaches the backend, whatever happens on the way."""
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -17,8 +18,10 @@ from penstock.spec import FlowSpec
 from penstock_agent.capture import Line
 from penstock_agent.job import Job
 from penstock_agent.reporter import Reporter, metadata
-from penstock_agent.shipping import BATCH
+from penstock_agent.shipping import BATCH, Shipper
 from penstock_agent.spool import Spool
+
+from .conftest import until
 
 
 class Faulty:
@@ -140,6 +143,81 @@ def test_who_logs_more_than_is_sent_waits_and_the_spool_stays_bounded(
     assert max(sizes) < 21_000
     assert [int(line.message.split()[0]) for line in backend.list_logs(claim.run.id)] == list(range(200))
     assert not reporter.lost
+
+
+@pytest.fixture
+def sent_by_agent(faulty: Faulty, claim: Claim, spool: Spool, stopped: threading.Event) -> Iterator[Reporter]:
+    """Return the reporter of a process whose agent sends what is noted; the agent is this one's parent."""
+    job = Job(claim=claim, backend=faulty.backend.spec(), agent=os.getppid())
+    reporter = Reporter(faulty, job, spool, stopped.set)  # type: ignore[arg-type] # it has what a reporter calls
+    reporter.start()
+    yield reporter
+    reporter.close()
+
+
+def _agents_part(spool: Spool, backend: Backend, claim: Claim) -> bool:
+    """Send what there is, as an agent does; return whether the process has asked for its spool back."""
+    shipper = Shipper(backend, spool, claim.run.id, claim.fence, claim.run.attempt)
+    while shipper.ship():
+        spool.mark(shipper.place)
+    if shipper.asked_back:
+        spool.mark(shipper.place, last=True)
+    return shipper.asked_back
+
+
+def test_what_an_agent_sends_is_not_sent_by_the_process(
+    sent_by_agent: Reporter, faulty: Faulty, backend: Backend, claim: Claim, spool: Spool
+) -> None:
+    sent_by_agent.flow_state(states.Running())
+    sent_by_agent.line(_line("one"))
+    sent_by_agent.close()
+    assert faulty.batches == []
+    assert backend.list_logs(claim.run.id) == []
+    _agents_part(spool, backend, claim)
+    assert [line.message for line in backend.list_logs(claim.run.id)] == ["one"]
+    assert backend.get_flow_run(claim.run.id).state.type == "Running"
+
+
+def test_without_its_agent_a_process_goes_on_where_that_had_come_to(
+    sent_by_agent: Reporter,
+    faulty: Faulty,
+    backend: Backend,
+    claim: Claim,
+    spool: Spool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for index in range(10):
+        sent_by_agent.penstock_task_run_state(_task_run(claim, index), states.Success())
+    _agents_part(spool, backend, claim)
+    for index in range(10, 13):
+        sent_by_agent.penstock_task_run_state(_task_run(claim, index), states.Success())
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    sent_by_agent.close()
+    assert sum(faulty.batches) == 3
+    assert [one.map_index for one in backend.list_task_runs(claim.run.id)] == list(range(13))
+
+
+def test_a_spool_that_becomes_long_is_given_back_to_its_process_which_begins_it_anew(
+    sent_by_agent: Reporter,
+    faulty: Faulty,
+    backend: Backend,
+    claim: Claim,
+    spool: Spool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("penstock_agent.reporter.FULL_BYTES", 40_000)
+    monkeypatch.setattr("penstock_agent.reporter.RESTART_BYTES", 10_000)
+    agent = threading.Thread(target=until, args=(lambda: _agents_part(spool, backend, claim),))
+    agent.start()
+    sizes = []
+    for number in range(200):
+        sent_by_agent.line(_line(f"{number} {'x' * 500}"))
+        sizes.append(spool.path.stat().st_size)
+    agent.join()
+    sent_by_agent.close()
+    assert max(sizes) < 42_000
+    assert [int(line.message.split()[0]) for line in backend.list_logs(claim.run.id, limit=1000)] == list(range(200))
+    assert not sent_by_agent.lost
 
 
 def test_what_the_backend_acknowledged_is_noted_in_the_spool(reporter: Reporter, spool: Spool) -> None:

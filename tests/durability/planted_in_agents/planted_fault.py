@@ -1,14 +1,16 @@
 """A plugin that plants a fault into agents and flow-run processes, which the judges have to find."""
 
 import os
+from contextlib import suppress
 from typing import Any
 
+from penstock import errors
 from penstock_agent import endings, reporter, running, spool
 from penstock_agent.agent import Agent
 from penstock_agent.local import LocalProcess
 
 _records: list[Any] = []
-_write = spool.Spool.write
+_write, _watch = spool.Spool.write, Agent._watch
 
 
 def _write_later(self: spool.Spool, record: Any) -> None:
@@ -23,8 +25,10 @@ def _do_nothing(*_arguments: Any, **_keywords: Any) -> None:
     pass
 
 
-def _end_lost(self: Agent) -> None:
-    self._backend.end_lost_runs()
+def _end_lost_first(self: Agent) -> None:
+    with suppress(errors.BackendError):
+        self._backend.end_lost_runs()
+    _watch(self)
 
 
 def late_spool() -> None:
@@ -44,7 +48,7 @@ def no_takeover() -> None:
 
 def impatient() -> None:
     """An agent that comes back ends what could not renew its lease meanwhile."""
-    Agent._end_lost = _end_lost  # type: ignore[method-assign]
+    Agent._watch = _end_lost_first  # type: ignore[method-assign]
     reporter.Reporter._beat = _do_nothing  # type: ignore[method-assign]
 
 
