@@ -156,6 +156,7 @@ class BackendContract(BackendWorkContract, BackendRestartContract, BackendDocume
             ({}, "limit"),
             ({"limit": 1, "pth": 2}, "Did you mean path?"),
             ({"limit": {1}}, "limit"),
+            ({"limit": float("nan")}, "limit"),
         ):
             with pytest.raises(errors.ParameterError, match=match):
                 tutorial.create_flow_run("tutorial", "census", parameters=wrong)

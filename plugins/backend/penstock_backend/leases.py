@@ -30,6 +30,13 @@ _CROWD: Final = 8
 """How many agents, each taking as much as it may, find something at the same moment."""
 _PAGE: Final = 20
 _RENEW: Final = update(flow_runs).where(flow_runs.c.id == bindparam("of_run"))
+_HELD: Final = (
+    select(*[flow_runs.c[name] for name in ("id", "name", "fence", "attempt", "start_time", "end_time")])
+    .add_columns(*[flow_runs.c[f"state_{name}"] for name in ("version", "type", "timestamp", "data")])
+    .where(flow_runs.c.id == bindparam("run"))
+    .with_for_update(key_share=True)
+)
+"""What has to be known of a run to take a report on it: not what it was asked to do."""
 _WAITING: Final = (
     select(flow_runs.c.id, flow_runs.c.labels)
     .where(flow_runs.c.state_type.in_(sorted(DUE)), flow_runs.c.scheduled_time <= bindparam("now"))
@@ -75,7 +82,7 @@ def take(connection: Connection, run_id: str, agent: str, lease_seconds: float) 
 
 def held(connection: Connection, run: str, fence: int) -> AnyRow:
     """Return the row of the run; raises LeaseLostError if *fence* is no longer its own."""
-    row = runs.find_locked(connection, run)
+    row = connection.execute(_HELD, {"run": run}).first() or runs.find_locked(connection, run)
     if row.fence != fence:
         message = (
             f'Run "{row.name}" is not held under fence {fence} any more: '

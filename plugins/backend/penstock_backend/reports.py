@@ -1,7 +1,7 @@
 """What flow-run processes report: states of the run and of its task runs, and log lines."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
@@ -12,6 +12,22 @@ from penstock_backend.tables import NOT_MAPPED, AnyRow, logs, task_run_states, t
 from penstock_backend.transitions import Course
 
 _Key = tuple[str, int]
+
+# made once: to make a statement takes longer than to execute it
+_OF_RUN: Final = select(task_runs).where(task_runs.c.flow_run_id == bindparam("run"))
+_ONE: Final = _OF_RUN.where(task_runs.c.slug == bindparam("slug"), task_runs.c.map_index == bindparam("index"))
+_NEAR: Final = _OF_RUN.where(
+    task_runs.c.slug.in_(bindparam("slugs", expanding=True)),
+    task_runs.c.map_index.in_(bindparam("indexes", expanding=True)),
+)
+"""Two IN conditions, unlike one on pairs, let the database use its index."""
+_LAST_TASK: Final = select(func.max(task_runs.c.position)).where(task_runs.c.flow_run_id == bindparam("run"))
+_LAST_LINE: Final = select(func.max(logs.c.position)).where(logs.c.flow_run_id == bindparam("run"))
+_KNOWN_LINES: Final = select(logs.c.attempt, logs.c.sequence).where(
+    logs.c.flow_run_id == bindparam("run"), logs.c.sequence.between(bindparam("first"), bindparam("last"))
+)
+_CHANGE_TASK: Final = update(task_runs).where(task_runs.c.id == bindparam("changed"))
+_ADD_TASKS, _ADD_STATES, _ADD_LINES = insert(task_runs), insert(task_run_states), insert(logs)
 
 
 def take_states(connection: Connection, row: AnyRow, reports: Sequence[StateReport]) -> None:
@@ -36,22 +52,20 @@ def take_logs(connection: Connection, run_id: str, lines: Sequence[Log]) -> None
     new = {(line.attempt, line.sequence): line for line in lines if (line.attempt, line.sequence) not in known}
     if not new:
         return
-    last = connection.execute(select(func.max(logs.c.position)).where(logs.c.flow_run_id == run_id)).scalar() or 0
+    last = connection.execute(_LAST_LINE, {"run": run_id}).scalar() or 0
     rows = [
         {"flow_run_id": run_id, "position": position, **line.model_dump()}
         for position, line in enumerate(new.values(), start=last + 1)
     ]
-    connection.execute(insert(logs), rows)
+    connection.execute(_ADD_LINES, rows)
 
 
 def _known(connection: Connection, run_id: str, lines: Sequence[Log]) -> set[tuple[int, int]]:
     if not lines:
         return set()
     sequences = [line.sequence for line in lines]
-    query = select(logs.c.attempt, logs.c.sequence).where(
-        logs.c.flow_run_id == run_id, logs.c.sequence.between(min(sequences), max(sequences))
-    )
-    return {(row.attempt, row.sequence) for row in connection.execute(query)}
+    found = connection.execute(_KNOWN_LINES, {"run": run_id, "first": min(sequences), "last": max(sequences)})
+    return {(row.attempt, row.sequence) for row in found}
 
 
 class _Tasks:
@@ -102,12 +116,12 @@ class _Tasks:
             if course.added and key not in self._new
         ]
         if changed:
-            self._connection.execute(update(task_runs).where(task_runs.c.id == bindparam("changed")), changed)
+            self._connection.execute(_CHANGE_TASK, changed)
         entries = [
             {"task_run_id": self._ids[key], **entry} for key, course in self._courses.items() for entry in course.added
         ]
         if entries:
-            self._connection.execute(insert(task_run_states), entries)
+            self._connection.execute(_ADD_STATES, entries)
 
     def _held(self, key: _Key) -> list[str] | None:
         return self._tags.get(key) if self._courses[key].type == "Running" else None
@@ -115,23 +129,21 @@ class _Tasks:
     def _insert(self) -> None:
         if not self._new:
             return
-        query = select(func.max(task_runs.c.position)).where(task_runs.c.flow_run_id == self._run_id)
-        last = self._connection.execute(query).scalar() or 0
+        last = self._connection.execute(_LAST_TASK, {"run": self._run_id}).scalar() or 0
         rows = [
             {"id": self._ids[key], "position": position, "run_attempt": self._attempts[key], "tags": self._held(key)}
             | {**row, **self._courses[key].run_columns()}
             for position, (key, row) in enumerate(self._new.items(), start=last + 1)
         ]
-        self._connection.execute(insert(task_runs), rows)
+        self._connection.execute(_ADD_TASKS, rows)
 
     def _rows(self, keys: set[_Key]) -> Iterable[AnyRow]:
-        """Return the rows of *keys*. Two IN conditions, unlike one on pairs, let the database use its index."""
-        slugs, indexes = {slug for slug, _ in keys}, {index for _, index in keys}
-        if not keys:
-            return []
-        near = (task_runs.c.slug.in_(slugs), task_runs.c.map_index.in_(indexes))
-        query = select(task_runs).where(task_runs.c.flow_run_id == self._run_id, *near)
-        return [row for row in self._connection.execute(query) if (row.slug, row.map_index) in keys]
+        if len(keys) <= 1:
+            found = [{"run": self._run_id, "slug": slug, "index": index} for slug, index in keys]
+            return [row for one in found for row in self._connection.execute(_ONE, one)]
+        near = {"slugs": [*{slug for slug, _ in keys}], "indexes": [*{index for _, index in keys}]}
+        rows = self._connection.execute(_NEAR, {"run": self._run_id, **near})
+        return [row for row in rows if (row.slug, row.map_index) in keys]
 
 
 def _key(report: StateReport) -> _Key:

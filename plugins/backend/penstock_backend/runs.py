@@ -320,7 +320,7 @@ def _by_key(connection: Connection, flow: AnyRow, key: str, digest: str) -> AnyR
 
 def _check_parameter(name: str, value: Any) -> None:
     try:
-        json.dumps(value)
+        json.dumps(value, allow_nan=False)
     except (TypeError, ValueError) as error:
         message = f'The parameter "{name}" is no JSON: {error}. Pass text, numbers, lists or mappings'
         raise errors.ParameterError(message) from error

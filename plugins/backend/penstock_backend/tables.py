@@ -23,6 +23,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
 )
+from sqlalchemy.dialects import sqlite
 
 AnyRow: TypeAlias = Row[Any]
 
@@ -31,11 +32,28 @@ NOT_MAPPED: Final = -1
 """The map index of a task run that is no mapped child: a column of a unique key may not be null."""
 
 
+class _SQLiteDateTime(sqlite.DATETIME):
+    """SQLite's own type, in the same form, written and read by `datetime` itself, which takes a tenth of the time."""
+
+    def bind_processor(self, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
+        """Return what writes a moment."""
+        return lambda value: value.isoformat(" ", "microseconds") if value is not None else None
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - as above
+        """Return what reads a moment."""
+        return lambda text: datetime.fromisoformat(text) if text is not None else None
+
+
 class UTCDateTime(TypeDecorator[datetime]):
     """A moment: aware in Python, in UTC in the database."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """Return the database's own type."""
+        own: Any = _SQLiteDateTime if dialect.name == "sqlite" else DateTime
+        return dialect.type_descriptor(own(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Turn a moment into UTC; SQLite keeps no zone."""
