@@ -298,3 +298,26 @@ def test_penstock_run_task() -> None:
         state = flow.run()
     assert (state.result[alone].result, state.result[mapped].result) == (20, [40, 60])
     assert around == [("double", {"x": 1}), ("double[0]", {"x": 2}), ("double[1]", {"x": 3})]
+
+
+@pytest.mark.parametrize("executor", ["in-process", "threads", "processes"])
+def test_who_watches_is_told_of_each_child_of_a_map_from_beginning_to_end(executor: str) -> None:
+    told: dict[Any, list[str]] = {}
+
+    class Plugin:
+        @hookimpl
+        def penstock_task_run_state(self, run: Any, old: State, new: State) -> None:
+            told.setdefault((run.slug, run.map_index), []).append(f"{old.type} → {new.type}")
+
+    @task
+    def half(x: int) -> float:
+        return 1 / x
+
+    with Flow("watched") as flow:
+        double.map(half.map([1, 0, 2]))
+    with observing(Plugin(), "watcher"):
+        assert flow.run(executor=executor).is_failed()
+    well, badly = ["Pending → Running", "Running → Success"], ["Pending → Running", "Running → Failed"]
+    assert [told["half-1", child] for child in range(3)] == [well, badly, well]
+    assert [told["double-1", child] for child in range(3)] == [well, ["Pending → TriggerFailed"], well]
+    assert told["half-1", None] == told["double-1", None]

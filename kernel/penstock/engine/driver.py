@@ -59,8 +59,8 @@ class Driver:
         resumed = any(not board.ended[number] for number in board.states)
         around = resumed or setup.wrapped or setup.result is not None or setup.task_contexts or self._uses is not None
         self._straight = not (around or setup.watched)
-        told = () if around or setup.propose is not None else setup.observers
-        self._told = [tell for tell in told if tell not in setup.mourners]
+        self._tells = [tell for tell in setup.observers if tell not in setup.mourners]
+        self._told = self._tells if not around and setup.propose is None else []
         self._threads = pool is not None and not setup.remote
 
     def run(self) -> None:
@@ -287,16 +287,16 @@ class Driver:
                 self._feed_mapped()
 
     def _goes_straight(self, chain: list[Mapping]) -> bool:
-        """Return whether the children of these mappings may be called with nothing between."""
+        """Return whether the children of these mappings may be called with nothing between but observers."""
         setup, plan = self.board.setup, self.board.plan
-        if self._flights.pool is not None or setup.watched or setup.wrapped or setup.task_contexts:
+        if self._flights.pool is not None or setup.propose is not None or setup.wrapped or setup.task_contexts:
             return False
         tasks = [plan.tasks[mapping.number] for mapping in chain if mapping.clean]
         able = [t for t in tasks if t.options.straight and not t.signature.is_async and setup.result_of(t) is None]
         return len(able) == len(chain)
 
     def _map_straight(self, chain: list[Mapping]) -> None:
-        """Call the functions once per child with nothing between; a child that raises takes the long way."""
+        """Call the functions once per child, and tell who watches; a child that raises takes the long way."""
         below = self.board.setup.frame
         stages = [(mapping, TaskFrame(below, self.board, mapping.number, 0)) for mapping in chain]
         for mapping in chain:
@@ -323,19 +323,29 @@ class Driver:
         plan, number = self.board.plan, mapping.number
         function, keys, values = plan.functions[number], plan.keys[number], mapping.values
         only = mapping.arguments[0] if keys is None and mapping.mapped == [True] else None
+        task, tells, run, running = plan.tasks[number], self._tells, None, states.Running(_STARTING)
         enter(frame)
         mapping.end_plainly(children)
         for child in children:
             frame.map_index = child
+            if tells:
+                run = TaskRun(self.board.setup.run, *self.board.identify(number), child)
+                for tell in tells:
+                    tell(run, states.Pending(), running)
             try:
                 values[child] = value = (
                     function(only[child]) if only is not None else called(function, keys, mapping.inputs(child))
                 )
                 if isinstance(value, Task):
-                    raise task_returned(plan.tasks[number].name, value)  # noqa: TRY301 - as in the sweep
+                    raise task_returned(task.name, value)  # noqa: TRY301 - as in the sweep
             except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
                 mapping.reopen(child)
                 self._settle(number, child, 1, state_of(error))
+                continue
+            if run is not None:
+                success = states.Success(SUCCEEDED, value)
+                for tell in tells:
+                    tell(run, running, success)
 
     def _calls(self, mapping: Mapping, children: Sequence[int]) -> Sequence[Call]:
         """Return the calls of children, but of those that are skipped, whose trigger refuses, or that ended before."""
