@@ -15,10 +15,10 @@ SECONDS = 30.0
 class Far(futures.Executor):
     """Threads that the engine takes for workers elsewhere; each call is said to have taken *seconds*."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, threads: int = 4) -> None:
         self.trips: list[int] = []
         self._seconds = seconds
-        self._threads = futures.ThreadPoolExecutor(4)
+        self._threads = futures.ThreadPoolExecutor(threads)
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> futures.Future[Any]:
         self.trips.append(len(args[0]))
@@ -106,3 +106,28 @@ def test_what_waits_for_company_is_not_held_up_by_one_that_hangs(tiny: Far) -> N
         tasks = [wait_or_tell(number) for number in range(200)]
     state = flow.run(executor=tiny)
     assert [state.result[one].result for one in tasks] == [True] * 200
+
+
+def test_nor_by_others_that_keep_coming_back() -> None:
+    went_on = threading.Event()
+
+    @task
+    def long(number: int) -> bool:
+        if number == 40:
+            went_on.set()
+        return went_on.wait(SECONDS)
+
+    @task
+    def short(before: bool | None) -> bool:
+        return went_on.wait(0.01)
+
+    with Flow("busy") as flow:
+        for number in range(50):
+            long(number)
+        last = short(None)
+        for _ in range(100):
+            last = short(last)
+    with Far(0.00001, threads=64) as pool:
+        state = flow.run(executor=pool)
+    assert state.is_successful()
+    assert state.result[last].result

@@ -177,8 +177,9 @@ class Driver:
     def _land(self) -> None:
         """Wait for a call to come back, or for an attempt to be due, and take up all that is there."""
         mapping = self._maps.deepest() if self.board.setup.remote else None
-        learning = [] if mapping is None else [self._flights.pace(mapping.number)]
-        for landed in self._flights.land(max(self._until_due(), 0) if self._held else None, learning):
+        patience = [BATCH_SECONDS] if mapping is not None and self._flights.pace(mapping.number).waits() else []
+        due = [max(self._until_due(), 0)] if self._held else []
+        for landed in self._flights.land(min([*patience, *due], default=None)):
             if isinstance(landed, int):
                 self.board.ended[landed] = CLEAN
                 self._release(landed)
@@ -376,7 +377,7 @@ class Driver:
     def _learns(self, pace: Pace) -> bool:
         """Return whether to wait for the first children before more are handed over, as these may be tiny."""
         several = len(self._flights) > (2 * TINY if self._threads else 1)
-        return several and pace.measured < TINY and (self._threads or (self.board.setup.remote and pace.may_be_tiny()))
+        return several and (pace.measured < TINY if self._threads else self.board.setup.remote and pace.waits())
 
     def _batch_size(self, mapping: Mapping) -> int:
         """Return how many children travel together to a remote pool: one, until their time was measured."""

@@ -87,9 +87,7 @@ class Flights:
         """
         work, slug = self.work(number), self._board.identify(number)[1]
         if work.identity[1] != slug:
-            calls = [
-                (args, child, attempt, {**(extra or {}), "task_slug": slug}) for args, child, attempt, extra in calls
-            ]
+            calls = [(*call[:3], {**(call[3] or {}), "task_slug": slug}) for call in calls]
         if self._board.plan.tasks[number].signature.is_async:
             for call in calls:
                 self._fly([number], [call], self._begin_coroutine(partial(work.await_body, call)))
@@ -104,15 +102,13 @@ class Flights:
     @staticmethod
     def _gathers(pace: Pace) -> bool:
         pace.begun += 1
-        return pace.begun > TINY and pace.may_be_tiny(_FEW)
+        return pace.begun > TINY and (pace.fitting(TRIP_SECONDS) > 1 or pace.waits(_FEW))
 
-    def _send_gathered(self) -> Iterator[Pace]:
-        """Hand over what was gathered; yield the paces of what waits until the first of its kind have come back."""
+    def _send_gathered(self) -> None:
+        """Hand over what was gathered, but for what waits until the first of its kind have come back."""
         for work, gathered in [*self._gathered.items()]:
             pace = self._paces[work]
-            if self._flying and pace.measured < TINY and pace.may_be_tiny(_FEW):
-                yield pace
-            else:
+            if not (self._flying and pace.waits(_FEW)):
                 self._fly_by(min(pace.fitting(TRIP_SECONDS), _TOGETHER), *zip(*gathered, strict=True))
                 del self._gathered[work]
 
@@ -145,19 +141,17 @@ class Flights:
             )  # fmt: skip
         return work
 
-    def land(self, seconds: float | None, learning: Sequence[Pace]) -> Iterator[Landed]:
+    def land(self, seconds: float | None) -> Iterator[Landed]:
         """Wait up to *seconds*, for ever if that is None, for a call to come back; take up all that are there.
 
-        Calls of which *learning* knows nothing yet are not tiny if that takes long.
+        Where some wait for others to tell how long they take, it is looked at again soon.
         """
+        self._send_gathered()
         landed, plain = self._landed, self._plain
-        learning = [*(pace for pace in learning if not pace.measured), *self._send_gathered()]
-        waits = [one for one in (seconds, BATCH_SECONDS if learning else None) if one is not None]
+        patience = [one for one in (seconds, BATCH_SECONDS if self._gathered else None) if one is not None]
         try:
-            item = clock.current().get(landed, min(waits, default=None), self)
+            item = clock.current().get(landed, min(patience, default=None), self)
         except Empty:
-            for pace in learning:
-                pace.measure(BATCH_SECONDS, 1)
             yield from self._cancelled()
             return
         while True:

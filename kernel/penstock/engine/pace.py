@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Final
 
+from penstock import clock
+
 TRIP_SECONDS: Final = 0.001
 """How long calls that travel to a remote pool together should take at least."""
 BATCH_SECONDS: Final = 0.05
-"""How long they should take at most; and after how long those that have not come back are taken to be slow."""
+"""How long they should take at most; and how long others wait for the first ones to tell."""
 TINY: Final = 32
 """After how many calls that were fast the next are taken to be."""
 
@@ -18,6 +20,7 @@ class Pace:
     begun: int = 0
     measured: int = 0
     _seconds: float = 0.0
+    _until: float | None = None
 
     def measure(self, seconds: float, count: int, *, cut: bool = False) -> None:
         """Take up that each of *count* calls took so long, and whether the time was over before all had been made.
@@ -32,6 +35,12 @@ class Pace:
         """Return how many calls take *seconds* together: one, as long as none was measured."""
         return max(1, int(seconds / max(self._seconds, 1e-7))) if self.measured else 1
 
-    def may_be_tiny(self, few: int = 1) -> bool:
-        """Return whether calls may be worth a shared trip, which *few* that came back can deny."""
-        return self.measured < few or self.fitting(TRIP_SECONDS) > 1
+    def waits(self, few: int = 1) -> bool:
+        """Return whether further calls wait for the first to tell whether they are tiny; once, and not for long.
+
+        At least *few* have to have come back to say that they are not.
+        """
+        if self.measured >= TINY or (self.measured >= few and self.fitting(TRIP_SECONDS) == 1):
+            return False
+        self._until = self._until or clock.monotonic() + BATCH_SECONDS
+        return clock.monotonic() < self._until

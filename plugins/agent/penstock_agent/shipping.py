@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from penstock import errors
 from penstock.backends import Backend
@@ -18,6 +18,7 @@ BATCH: Final = 500
 FLUSH_SECONDS: Final = 0.2
 """How long what was noted waits to be sent together with more."""
 _log: Final = logging.getLogger("penstock.agent")
+_Model = TypeVar("_Model", Log, StateReport)
 
 
 def once(send: Callable[[], None]) -> None:
@@ -60,17 +61,18 @@ class Shipper:
             batch = lines.splitlines(keepends=True)[:BATCH]
             records = [record for record in map(parsed, batch) if record is not None]
             self.asked_back = self.asked_back or any("mine" in record for record in records)
-            logs = self._logs([record["line"] for record in records if "line" in record])
-            reports = [StateReport(**record["state"]) for record in records if "state" in record]
+            noted = [record["line"] for record in records if "line" in record]
+            logs = [
+                log
+                for number, line in enumerate(noted, start=self.place.lines + 1)
+                for log in _made(Log, line, sequence=number, attempt=self._attempt)
+            ]
+            reports = [one for record in records if "state" in record for one in _made(StateReport, record["state"])]
             self._send(logs, reports)
-            self.place = Place(self.place.position + sum(map(len, batch)), self.place.lines + len(logs))
-            if logs or reports:
+            self.place = Place(self.place.position + sum(map(len, batch)), self.place.lines + len(noted))
+            if noted or reports:
                 return len(batch)
         return 0
-
-    def _logs(self, lines: Sequence[dict[str, Any]]) -> list[Log]:
-        first = self.place.lines + 1
-        return [Log(sequence=number, attempt=self._attempt, **line) for number, line in enumerate(lines, start=first)]
 
     def _send(self, logs: list[Log], reports: list[StateReport]) -> None:
         if logs:
@@ -89,6 +91,15 @@ class Shipper:
                 return
             for report in reports:  # one of them is refused, and with it the whole batch was
                 self._send_states([report])
+
+
+def _made(kind: type[_Model], data: Any, **more: Any) -> list[_Model]:
+    """Return what *data* of a record stands for; nothing, and a warning, if it is not what a process writes."""
+    try:
+        return [kind(**data, **more)]
+    except (TypeError, ValueError) as error:
+        _log.warning("A record in the spool of a run is left out: %s", error)
+        return []
 
 
 def send_all(job: "Job") -> None:

@@ -211,3 +211,17 @@ def test_a_spool_that_another_process_has_to_do_with_is_not_taken_over(spool: Sp
 def test_a_run_id_never_leads_out_of_the_folder() -> None:
     with pytest.raises(ValueError, match="names nothing inside"):
         path_of("../../etc/cron.d/x", 1)
+
+
+def test_a_record_that_no_process_has_written_is_left_out_and_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool, backend = Spool(tmp_path / "run-1.jsonl"), Kept()
+    for record in (_line("one"), {"line": {"message": 3}}, {"state": "odd"}, _state("act"), _line("three")):
+        spool.write(record)
+    with caplog.at_level("WARNING", logger="penstock.agent"):
+        _sent(spool, backend)
+    spool.close()
+    assert backend.lines == {1: "one", 3: "three"}
+    assert backend.states == ["act"]
+    assert caplog.text.count("is left out") == 2
