@@ -22,13 +22,14 @@ class Pace:
     _seconds: float = 0.0
     _until: float | None = None
 
-    def measure(self, seconds: float, count: int, *, cut: bool = False) -> None:
-        """Take up that each of *count* calls took so long, and whether the time was over before all had been made.
+    def measure(self, seconds: float, count: int, *, sure: bool = False) -> None:
+        """Take up that each of *count* calls took so long; *sure* says that calls of the kind do take as long as that.
 
-        One that was odd moves little, such as the first in a worker, which imports modules.
+        Otherwise one that was odd moves little, such as the first in a worker, which imports modules.
         """
-        step = 2.0 ** (64 if cut else min(count, 64))
-        self._seconds = sorted([self._seconds / step, seconds, self._seconds * step])[1] if self.measured else seconds
+        step = 2.0 ** min(count, 64)
+        least, most = self._seconds / step, self._seconds * step if self.measured and not sure else seconds
+        self._seconds = max(least, min(seconds, most))
         self.measured += count
 
     def fitting(self, seconds: float) -> int:
