@@ -380,8 +380,10 @@ class Driver:
         return several and (pace.measured < TINY if self._threads else self.board.setup.remote and pace.waits())
 
     def _batch_size(self, mapping: Mapping) -> int:
-        """Return how many children travel together to a remote pool: one, until their time was measured."""
-        if self._flights.pool is None or self.board.plan.tasks[mapping.number].options.timeout is not None:
+        """Return how many children travel together to a pool: one until their time was measured, or if each counts."""
+        task, limited = self.board.plan.tasks[mapping.number], self._flights.limited(mapping.number)
+        alone = limited or task.options.timeout is not None or task.signature.is_async
+        if self._flights.pool is None or alone:
             return 1
         fair, pace = max(1, mapping.waiting() // 16), self._flights.pace(mapping.number)
         if self.board.setup.remote:

@@ -89,8 +89,7 @@ class Flights:
         if work.identity[1] != slug:
             calls = [(*call[:3], {**(call[3] or {}), "task_slug": slug}) for call in calls]
         if self._board.plan.tasks[number].signature.is_async:
-            for call in calls:
-                self._fly([number], [call], self._begin_coroutine(partial(work.await_body, call)))
+            self._fly([number], calls, self._begin_coroutine(partial(work.await_body, calls[0])))
         elif self.pool is None:
             return work(calls)
         elif calls[0][1] is None and not self.limited(number) and self._gathers(self._paces[work]):

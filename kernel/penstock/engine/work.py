@@ -171,9 +171,8 @@ class Work:
                         values[position] = function(*given) if keys is None else called(function, keys, given)
                 except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
                     _note(ended, position, _rounded(state_of(error), calls[position]))
-        for kind in set(map(type, values)) if bare else ():
-            if issubclass(kind, Task):
-                self._refuse_tasks(ended)
+        if bare and any(issubclass(kind, Task) for kind in set(map(type, values))):
+            self._refuse_tasks(ended)
 
     def _refuse_tasks(self, ended: Ended) -> None:
         """Let calls fail that have returned tasks, as if they had raised it."""
