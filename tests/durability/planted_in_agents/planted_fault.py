@@ -8,9 +8,10 @@ from penstock import errors
 from penstock_agent import endings, reporter, running, spool
 from penstock_agent.agent import Agent
 from penstock_agent.local import LocalProcess
+from penstock_agent.supervision import Supervised
 
 _records: list[Any] = []
-_write, _watch = spool.Spool.write, Agent._watch
+_write, _report = spool.Spool.write, Supervised.report
 
 
 def _write_later(self: spool.Spool, record: Any) -> None:
@@ -25,10 +26,10 @@ def _do_nothing(*_arguments: Any, **_keywords: Any) -> None:
     pass
 
 
-def _end_lost_first(self: Agent) -> None:
+def _end_lost_first(self: Supervised) -> Any:
     with suppress(errors.BackendError):
         self._backend.end_lost_runs()
-    _watch(self)
+    return _report(self)
 
 
 def late_spool() -> None:
@@ -48,7 +49,7 @@ def no_takeover() -> None:
 
 def impatient() -> None:
     """An agent that comes back ends what could not renew its lease meanwhile."""
-    Agent._watch = _end_lost_first  # type: ignore[method-assign]
+    Supervised.report = _end_lost_first  # type: ignore[method-assign]
     reporter.Reporter._beat = _do_nothing  # type: ignore[method-assign]
 
 
