@@ -10,8 +10,10 @@ from penstock.testing.executors import ExecutorContract, RemoteExecutorContract
 from penstock_dask import DaskExecutor, LocalDaskExecutor
 
 ALONE: Final = ("leaving", "surroundings", "opened_again", "script", "killed", "interrupt", "spec", "cancelled")
-"""What tries how a cluster begins and ends, or has to be heard of at once, for which it shares the loop of its client;
-all others share one, as it takes seconds to start."""
+"""What tries how a cluster begins and ends, and a cancellation, which may come late over a connection of its own.
+
+All others share a cluster, as it takes seconds to start.
+"""
 
 
 @pytest.fixture(scope="module")

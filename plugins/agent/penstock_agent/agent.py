@@ -15,7 +15,7 @@ from penstock.run_configs.base import Launch, Launched
 from penstock_agent.endings import take_over
 from penstock_agent.events import Event
 from penstock_agent.job import Job
-from penstock_agent.local import LocalProcess, LocalRun, Spares
+from penstock_agent.local import LocalRun, Spares
 from penstock_agent.spool import Spool, path_of
 from penstock_agent.supervision import Supervised, Times
 
@@ -161,25 +161,25 @@ class Agent:
     # starting and stopping
 
     def _start(self, claim: Claim) -> Supervised:
-        process, spool, fault = None, None, ""
+        process, spool, fault, ships = None, None, "", False
         try:
             spool = Spool(path_of(claim.run.id, claim.fence))
-            process = self._launch(claim)
+            spec = claim.spec.get("run_config")
+            config: RunConfig = RunConfig.restore(spec) if spec is not None else LocalRun()
+            ships = isinstance(config, LocalRun)  # so that both this agent and the process know who sends
+            process = self._launch(claim, config, os.getpid() if ships else 0)
         except (errors.PenstockError, OSError) as error:
             fault = f"The process of the run could not be started: {error}"
-        ships = isinstance(process, LocalProcess)
         return Supervised(self._backend, claim, process, self._times, self._tell, spool, fault, ships=ships)
 
-    def _launch(self, claim: Claim) -> Launched:
-        spec = claim.spec.get("run_config")
-        config: RunConfig = RunConfig.restore(spec) if spec is not None else LocalRun()
+    def _launch(self, claim: Claim, config: RunConfig, sender: int) -> Launched:
         job = Job(
             claim=claim,
             backend=self._backend.spec(),
             lease_seconds=self._times.lease,
             heartbeat_seconds=self._times.heartbeat,
             show_logs=self._show_logs,
-            agent=os.getpid() if isinstance(config, LocalRun) else 0,
+            agent=sender,
         )
         env = {"PENSTOCK_HOME": str(self._settings.home.absolute())}
         launch = Launch(claim.run.id, job.model_dump_json().encode(), env)

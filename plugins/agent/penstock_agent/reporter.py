@@ -146,7 +146,7 @@ class Reporter:
         """Return whether the agent sends what is noted: until it is gone, or gave back what has become long."""
         if self._agent_sends and not self._asked_back and self._spool.size > RESTART_BYTES:
             self._asked_back = True
-            self._spool.write({"mine": True})
+            self._spool.write({"asks_back": True})
         given_back = self._asked_back and self._spool.is_given_back()
         if self._agent_sends and (given_back or os.getppid() != self._job.agent):
             self._agent_sends = False

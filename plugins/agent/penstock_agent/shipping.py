@@ -60,7 +60,7 @@ class Shipper:
         while lines := self._spool.read(self.place.position):
             batch = lines.splitlines(keepends=True)[:BATCH]
             records = [record for record in map(parsed, batch) if record is not None]
-            self.asked_back = self.asked_back or any("mine" in record for record in records)
+            self.asked_back = self.asked_back or any("asks_back" in record for record in records)
             noted = [record["line"] for record in records if "line" in record]
             logs = [
                 log

@@ -124,7 +124,7 @@ class Spool:
 
     def place(self) -> Place:
         """Return how far its records are known to have arrived."""
-        if (mark := self._mark()) is not None:
+        if (mark := self._marked()) is not None:
             return Place(*mark[:2])
         place = Place(0, 0)
         for record in self.records():
@@ -143,7 +143,7 @@ class Spool:
 
     def is_given_back(self) -> bool:
         """Return whether the other process that sent it will send no more."""
-        mark = self._mark()
+        mark = self._marked()
         return mark is not None and bool(mark[2])
 
     def adopt(self) -> Place:
@@ -153,7 +153,7 @@ class Spool:
         self._mark_path.unlink(missing_ok=True)
         return place
 
-    def _mark(self) -> tuple[int, int, bool] | None:
+    def _marked(self) -> tuple[int, int, bool] | None:
         try:
             position, lines, last = from_json(self._mark_path.read_bytes())
         except (OSError, ValueError):
