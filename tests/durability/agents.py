@@ -1,9 +1,9 @@
 """Kill agents and the processes of runs, take the backend away, stop and cancel, and see how the runs end.
 
 `python -m tests.durability.agents --part flow --rounds 200` kills processes of runs; `agent` kills agents alone, `both`
-agents and processes, `signals` stops agents, `cancel` cancels, `outage` takes the backend away for a minute, `disk`
-fills the disk that it is on. It prints what was wrong how often, and exits with 1 if anything was. `--fault` plants one
-that the judge has to find.
+agents and processes, `pause` lets agents stand still, `signals` stops agents, `cancel` cancels, `outage` takes the
+backend away for a minute, `disk` fills the disk that it is on. It prints what was wrong how often, and exits with 1 if
+anything was. `--fault` plants one that the judge has to find.
 """
 
 import argparse
@@ -90,6 +90,27 @@ def both(chosen: argparse.Namespace, chance: random.Random) -> Verdicts:
                 for run in runs
             ]
             yield next(filter(None, faults), None)
+
+
+def pause(chosen: argparse.Namespace, chance: random.Random) -> Verdicts:
+    """Let an agent stand still for longer than its leases: its runs end well meanwhile, and it goes on afterwards."""
+    with scene(chosen.fault) as here:
+        one = here.agent()
+        for number in range(chosen.rounds):
+            runs = [here.ask("steps"), here.ask("steps", steps=2), here.ask("slow", steps=3)]
+            for run in runs:
+                here.begun(run)
+            time.sleep(chance.uniform(0, 0.5))
+            one.send_signal(signal.SIGSTOP)
+            other = here.agent(f"bob-{number}")  # it ends what loses its lease
+            faults = [here.fault(run, "Success", seconds=LEASE_SECONDS) for run in runs]
+            other.terminate()
+            other.wait()
+            one.send_signal(signal.SIGCONT)
+            runs.append(here.ask("steps"))
+            faults.append(here.fault(runs[-1], "Success", seconds=LEASE_SECONDS))
+            lost = sum(here.lost_lines(run, time.time()) for run in runs)
+            yield next(filter(None, faults), f"lost {lost} lines" if lost else None)
 
 
 def signals(chosen: argparse.Namespace, chance: random.Random) -> Verdicts:
@@ -198,7 +219,8 @@ def _in_a_small_file_system(chosen: argparse.Namespace) -> str | None:
 
 
 PARTS: Final[dict[str, Callable[[argparse.Namespace, random.Random], Verdicts]]] = {
-    "flow": flow, "agent": agent, "both": both, "signals": signals, "cancel": cancel, "outage": outage, "disk": disk,
+    "flow": flow, "agent": agent, "both": both, "pause": pause, "signals": signals, "cancel": cancel, "outage": outage,
+    "disk": disk,
 }  # fmt: skip
 
 

@@ -161,25 +161,24 @@ class Agent:
     # starting and stopping
 
     def _start(self, claim: Claim) -> Supervised:
-        process, spool, fault, ships = None, None, "", False
+        process, spool, fault = None, None, ""
         try:
             spool = Spool(path_of(claim.run.id, claim.fence))
             spec = claim.spec.get("run_config")
             config: RunConfig = RunConfig.restore(spec) if spec is not None else LocalRun()
-            ships = isinstance(config, LocalRun)  # so that both this agent and the process know who sends
-            process = self._launch(claim, config, os.getpid() if ships else 0)
+            process = self._launch(claim, config)
         except (errors.PenstockError, OSError) as error:
             fault = f"The process of the run could not be started: {error}"
-        return Supervised(self._backend, claim, process, self._times, self._tell, spool, fault, ships=ships)
+        return Supervised(self._backend, claim, process, self._times, self._tell, spool, fault)
 
-    def _launch(self, claim: Claim, config: RunConfig, sender: int) -> Launched:
+    def _launch(self, claim: Claim, config: RunConfig) -> Launched:
         job = Job(
             claim=claim,
             backend=self._backend.spec(),
             lease_seconds=self._times.lease,
             heartbeat_seconds=self._times.heartbeat,
             show_logs=self._show_logs,
-            agent=sender,
+            agent=os.getpid() if isinstance(config, LocalRun) else 0,  # others may write their spool elsewhere
         )
         env = {"PENSTOCK_HOME": str(self._settings.home.absolute())}
         launch = Launch(claim.run.id, job.model_dump_json().encode(), env)

@@ -17,7 +17,7 @@ class Job(BaseModel):
     heartbeat_seconds: float = 10.0
     show_logs: bool = False
     agent: int = 0
-    """The process that sends what this one notes, as long as it lives; 0 if none does."""
+    """The process that sends what this one notes, as long as it lives and does so; 0 if none does."""
 
 
 class Surroundings(BaseModel):

@@ -1,6 +1,7 @@
 """What a flow-run process tells its backend: noted in a spool at once, and sent from there by its agent.
 
-Where no agent sends it, or that is gone, or what is noted becomes long, the process sends it itself in the background.
+Where no agent sends it, or that is gone or stands still, or what is noted becomes long, the process sends it itself in
+the background. It does not end before all that it noted was sent.
 """
 
 import logging
@@ -18,7 +19,7 @@ from penstock.states import State
 from penstock_agent.capture import Line, cut
 from penstock_agent.resuming import EMPTY
 from penstock_agent.shipping import BATCH, FLUSH_SECONDS, Shipper, known_as
-from penstock_agent.spool import Origin, Spool, boot
+from penstock_agent.spool import Origin, Place, Spool, boot
 
 if TYPE_CHECKING:
     from penstock.backends import Backend
@@ -31,6 +32,10 @@ RESTART_BYTES: Final = 16 << 20
 """How long a spool becomes before its process begins it anew, once all of it was sent."""
 FULL_BYTES: Final = 64 << 20
 """How long a spool becomes before who logs has to wait until it was sent."""
+STANDSTILL_SECONDS: Final = 5
+"""How long an agent may send nothing of what waits before the process sends it itself."""
+_CLOSING_SECONDS: Final = 0.02
+"""How often a process that has ended looks whether its agent has sent all."""
 _MESSAGE_CHARACTERS: Final = 10_000
 _log: Final = logging.getLogger("penstock.agent")
 _Item = TypeVar("_Item")
@@ -52,8 +57,9 @@ class Reporter:
             boot=boot(),
         )  # fmt: skip
         self._shipper = Shipper(backend, spool, self._run, self._fence, self._attempt, persist)
-        self._agent_sends = job.agent != 0
-        self._asked_back = False
+        self._agent_sends = False
+        self._agents_place = Place(0, 0)
+        self._stands_since: float | None = None
         self._wake = threading.Event()
         self._closing: float | None = None
         self._beat_at = clock.monotonic() + job.heartbeat_seconds
@@ -66,6 +72,7 @@ class Reporter:
     def start(self) -> None:
         """Begin to send."""
         self._spool.share()
+        self._agent_sends = self._job.agent != 0 and self._spool.lend()
         self._spool.write({"origin": self._origin.model_dump()})
         self._thread.start()
 
@@ -115,7 +122,7 @@ class Reporter:
 
     def _work(self) -> None:
         while not self.lost:
-            self._wake.wait(FLUSH_SECONDS)
+            self._wake.wait(FLUSH_SECONDS if self._closing is None else _CLOSING_SECONDS)
             self._wake.clear()
             closing = self._closing  # before the last look: what came until then is sent
             try:
@@ -127,8 +134,12 @@ class Reporter:
                 self._give_up(f"The backend has been out of reach for {PATIENCE_SECONDS} s: {error}")
             except Exception as error:  # noqa: BLE001 - a backend is a plugin's code; the agent has the spool
                 self._give_up(f"The backend cannot be told: {type(error).__name__}: {error}")
-            if closing is not None and (self._spool.settle() or clock.monotonic() > closing + PATIENCE_SECONDS):
+            if closing is not None and (self._is_told() or clock.monotonic() > closing + PATIENCE_SECONDS):
                 return
+
+    def _is_told(self) -> bool:
+        """Return whether all that was noted was sent."""
+        return self._spool.settle() and (not self._agent_sends or self._spool.ends_at(self._agents_place))
 
     def _flush(self) -> None:
         """Send what was noted. What comes meanwhile waits to be many, unless nothing comes any more."""
@@ -143,15 +154,22 @@ class Reporter:
             self._shipper.place = self._spool.restart(self._origin, self._shipper.place)
 
     def _is_sent_by_agent(self) -> bool:
-        """Return whether the agent sends what is noted: until it is gone, or gave back what has become long."""
-        if self._agent_sends and not self._asked_back and self._spool.size > RESTART_BYTES:
-            self._asked_back = True
-            self._spool.write({"asks_back": True})
-        given_back = self._asked_back and self._spool.is_given_back()
-        if self._agent_sends and (given_back or os.getppid() != self._job.agent):
-            self._agent_sends = False
-            self._shipper.place = self._spool.adopt()
+        """Return whether the agent sends what is noted: until it is gone or stands still, or the spool is long."""
+        if self._agent_sends:
+            is_long = self._spool.size > RESTART_BYTES
+            if is_long or os.getppid() != self._job.agent or self._agent_stands_still():
+                self._agent_sends = False
+                self._shipper.place = self._spool.take_back()
         return self._agent_sends
+
+    def _agent_stands_still(self) -> bool:
+        """Return whether the agent has sent nothing for a while, with something to send."""
+        before, self._agents_place = self._agents_place, self._spool.place()
+        if self._agents_place != before or self._spool.ends_at(self._agents_place):
+            self._stands_since = None
+        elif self._stands_since is None:
+            self._stands_since = clock.monotonic()
+        return self._stands_since is not None and clock.monotonic() - self._stands_since >= STANDSTILL_SECONDS
 
     def _beat(self) -> None:
         if clock.monotonic() < self._beat_at or self._closing is not None:

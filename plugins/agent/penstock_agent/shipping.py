@@ -1,4 +1,4 @@
-"""Sending a spool to a backend: by the process that writes it, and after its end by an agent."""
+"""Sending a spool to a backend: by the process that writes it, or by the agent that it lends it to."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -19,6 +19,10 @@ FLUSH_SECONDS: Final = 0.2
 """How long what was noted waits to be sent together with more."""
 _log: Final = logging.getLogger("penstock.agent")
 _Model = TypeVar("_Model", Log, StateReport)
+
+
+class NotLentError(Exception):
+    """The process that writes a spool sends it itself."""
 
 
 def once(send: Callable[[], None]) -> None:
@@ -42,25 +46,27 @@ class Shipper:
         fence: int,
         attempt: int,
         persist: Callable[[Callable[[], None]], None] = once,
+        *,
+        borrowed: bool = False,
     ) -> None:
-        """Go on where the process that wrote the spool had come to."""
+        """Go on where who sent it before had come to; with *borrowed* only as long as the spool is lent."""
         self._backend = backend
         self._spool = spool
         self._run, self._fence, self._attempt = run, fence, attempt
         self._persist = persist
+        self._borrowed = borrowed
         self.place = spool.place()
-        self.asked_back = False
-        """Whether the process that writes the spool wants to send it itself."""
 
     def ship(self) -> int:
         """Send the next batch; return how many records it had, BATCH if more may be waiting and 0 if none was.
 
-        Raises BackendError, of which LeaseLostError is final.
+        Raises BackendError, of which LeaseLostError is final, and NotLentError.
         """
         while lines := self._spool.read(self.place.position):
+            if self._borrowed and not self._spool.is_lent():  # asked after reading: it may have been begun anew since
+                raise NotLentError
             batch = lines.splitlines(keepends=True)[:BATCH]
             records = [record for record in map(parsed, batch) if record is not None]
-            self.asked_back = self.asked_back or any("asks_back" in record for record in records)
             noted = [record["line"] for record in records if "line" in record]
             logs = [
                 log

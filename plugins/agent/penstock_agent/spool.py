@@ -50,7 +50,8 @@ class Spool:
     It is deleted by who knows that all of it has arrived. Until then each who has to do with it holds a shared lock;
     who takes it over needs that nobody else does.
 
-    Who sends it notes how far that has come: its own process in the file, another in a file beside it, the mark.
+    Who sends it notes how far that has come: its own process in the file, another in a file beside it, the mark. The
+    process makes the mark to let another send, and deletes it to send itself.
     """
 
     def __init__(self, path: Path) -> None:
@@ -124,46 +125,51 @@ class Spool:
 
     def place(self) -> Place:
         """Return how far its records are known to have arrived."""
-        if (mark := self._marked()) is not None:
-            return Place(*mark[:2])
+        with suppress(OSError, ValueError):
+            return Place(*from_json(self._mark_path.read_bytes()))
         place = Place(0, 0)
         for record in self.records():
             if "sent" in record:
                 place = Place(*record["sent"])
         return place
 
-    def mark(self, place: Place, *, last: bool = False) -> None:
-        """Note that another process has sent it up to *place*, and with *last* that it will send no more."""
-        with suppress(OSError):  # on a full disk: then some of it is sent twice
-            file = os.open(self._mark_path, os.O_WRONLY | os.O_CREAT, 0o600)
+    def ends_at(self, place: Place) -> bool:
+        """Return whether there is nothing after *place*, from a forked child neither."""
+        return not self._unwritten and os.fstat(self._file).st_size == place.position
+
+    def lend(self) -> bool:
+        """Let another process send it, until it is taken back; return whether the disk took the mark."""
+        try:
+            self._mark_path.touch(mode=0o600)
+        except OSError:
+            return False
+        self.mark(Place(0, 0))
+        return True
+
+    def is_lent(self) -> bool:
+        """Return whether a process other than its own is to send it."""
+        return self._mark_path.exists()
+
+    def mark(self, place: Place) -> None:
+        """Note that it was sent up to *place* by the process that it is lent to."""
+        with suppress(OSError):  # it was taken back, or the disk is full: some of it is sent twice
+            file = os.open(self._mark_path, os.O_WRONLY)
             try:
-                os.pwrite(file, to_json([*place, last]).ljust(_MARK_BYTES), 0)
+                os.pwrite(file, to_json(place).ljust(_MARK_BYTES), 0)
             finally:
                 os.close(file)
 
-    def is_given_back(self) -> bool:
-        """Return whether the other process that sent it will send no more."""
-        mark = self._marked()
-        return mark is not None and bool(mark[2])
-
-    def adopt(self) -> Place:
+    def take_back(self) -> Place:
         """Let its own process send it from now on; return where to begin."""
         place = self.place()
         self.write({"sent": place})
         self._mark_path.unlink(missing_ok=True)
         return place
 
-    def _marked(self) -> tuple[int, int, bool] | None:
-        try:
-            position, lines, last = from_json(self._mark_path.read_bytes())
-        except (OSError, ValueError):
-            return None
-        return position, lines, last
-
     def restart(self, origin: Origin, place: Place) -> Place:
         """Empty the file if all of it was sent, up to *place*, and return the place to go on from."""
         with self._lock:
-            if self._unwritten or os.fstat(self._file).st_size != place.position:
+            if not self.ends_at(place):
                 return place
             os.ftruncate(self._file, 0)
             self._written = 0

@@ -11,7 +11,7 @@ from penstock.run_configs.base import Launched
 from penstock_agent.causes import cause
 from penstock_agent.endings import ended
 from penstock_agent.events import Event
-from penstock_agent.shipping import BATCH, FLUSH_SECONDS, Shipper
+from penstock_agent.shipping import BATCH, FLUSH_SECONDS, NotLentError, Shipper
 from penstock_agent.spool import Origin, Spool
 
 Reason = Literal["cancel", "shutdown", "lost"]
@@ -38,12 +38,10 @@ class Supervised:
         tell: Callable[[Event], None],
         spool: Spool | None,
         fault: str = "",
-        *,
-        ships: bool = False,
     ) -> None:
         """Watch over *process*, which writes *spool*; without one, *fault* says why there is none.
 
-        With *ships*, what is in the spool is sent from here: the process then has more time for the run.
+        What is in a spool that the process lends is sent from here: it then has more time for the run.
         """
         self.claim = claim
         self._backend = backend
@@ -54,8 +52,8 @@ class Supervised:
         self._beat_at = clock.monotonic() + times.heartbeat
         self._ship_at = 0.0
         self._shipper: Shipper | None = None
-        if ships and spool is not None:
-            self._shipper = Shipper(backend, spool, claim.run.id, claim.fence, claim.run.attempt)
+        if spool is not None:
+            self._shipper = Shipper(backend, spool, claim.run.id, claim.fence, claim.run.attempt, borrowed=True)
         self._kill_at: float | None = None
         self._reason: Reason | None = None
         self._end: states.State | None = states.Failed(fault) if process is None else None
@@ -97,16 +95,19 @@ class Supervised:
         return ended(self._backend, self._spool, origin, self._end, self._tell) or run
 
     def _ship(self) -> None:
-        """Send what the process has noted, a batch at a time, and leave it to the process once that asks for it."""
+        """Send what the process has noted, a batch at a time, until it sends that itself."""
         if self._shipper is None or self._spool is None or clock.monotonic() < self._ship_at:
             return
-        sent, asked_back = self._shipper.ship(), self._shipper.asked_back
-        if sent or asked_back:
-            self._spool.mark(self._shipper.place, last=asked_back)
+        before = self._shipper.place
+        try:
+            sent = self._shipper.ship()
+        except NotLentError:
+            self._shipper = None
+            return
+        if self._shipper.place != before:
+            self._spool.mark(self._shipper.place)
         if 0 < sent < BATCH:  # what comes next waits to be many
             self._ship_at = clock.monotonic() + FLUSH_SECONDS
-        if asked_back:
-            self._shipper = None
 
     def _renew(self) -> None:
         now = clock.monotonic()

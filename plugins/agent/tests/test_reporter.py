@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 import stamina
 
-from penstock import errors, states
+from penstock import clock, errors, states
 from penstock.backends import Backend
 from penstock.backends.models import Claim, Heartbeat, Log, StateReport
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.spec import FlowSpec
+from penstock.testing.clocks import VirtualClock
 from penstock_agent.capture import Line
 from penstock_agent.job import Job
 from penstock_agent.reporter import Reporter, metadata
-from penstock_agent.shipping import BATCH, Shipper
+from penstock_agent.shipping import BATCH, NotLentError, Shipper
 from penstock_agent.spool import Spool
 
 from .conftest import until
@@ -156,25 +157,73 @@ def sent_by_agent(faulty: Faulty, claim: Claim, spool: Spool, stopped: threading
 
 
 def _agents_part(spool: Spool, backend: Backend, claim: Claim) -> bool:
-    """Send what there is, as an agent does; return whether the process has asked for its spool back."""
-    shipper = Shipper(backend, spool, claim.run.id, claim.fence, claim.run.attempt)
-    while shipper.ship():
-        spool.mark(shipper.place)
-    if shipper.asked_back:
-        spool.mark(shipper.place, last=True)
-    return shipper.asked_back
+    """Send what there is, as an agent does; return whether that was all, since the process sends the rest itself."""
+    shipper = Shipper(backend, spool, claim.run.id, claim.fence, claim.run.attempt, borrowed=True)
+    try:
+        shipper.ship()
+    except NotLentError:
+        return True
+    spool.mark(shipper.place)
+    return False
 
 
-def test_what_an_agent_sends_is_not_sent_by_the_process(
-    sent_by_agent: Reporter, faulty: Faulty, backend: Backend, claim: Claim, spool: Spool
+@pytest.fixture
+def agents_part(spool: Spool, backend: Backend, claim: Claim) -> Iterator[threading.Thread]:
+    """Return a thread that does what an agent does, until the process sends itself or has ended."""
+    ended = threading.Event()
+
+    def send() -> None:
+        while not ended.wait(0.02) and not _agents_part(spool, backend, claim):
+            pass
+
+    agent = threading.Thread(target=send)
+    yield agent
+    ended.set()
+    agent.join()
+
+
+def test_what_an_agent_sends_is_not_sent_by_the_process_which_ends_when_all_was_sent(
+    sent_by_agent: Reporter, faulty: Faulty, backend: Backend, claim: Claim, agents_part: threading.Thread
 ) -> None:
+    agents_part.start()
     sent_by_agent.flow_state(states.Running())
     sent_by_agent.line(_line("one"))
     sent_by_agent.close()
     assert faulty.batches == []
-    assert backend.list_logs(claim.run.id) == []
-    _agents_part(spool, backend, claim)
     assert [line.message for line in backend.list_logs(claim.run.id)] == ["one"]
+    assert backend.get_flow_run(claim.run.id).state.type == "Running"
+
+
+def test_a_process_whose_agent_stands_still_sends_itself_before_it_ends(
+    sent_by_agent: Reporter,
+    faulty: Faulty,
+    backend: Backend,
+    claim: Claim,
+    spool: Spool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent_by_agent.line(_line("one"))
+    assert not _agents_part(spool, backend, claim)
+    monkeypatch.setattr("penstock_agent.reporter.STANDSTILL_SECONDS", 0.1)
+    sent_by_agent.line(_line("two"))
+    sent_by_agent.flow_state(states.Success())
+    sent_by_agent.close()
+    assert faulty.batches == [1]
+    assert [line.message for line in backend.list_logs(claim.run.id)] == ["one", "two"]
+    assert backend.get_flow_run(claim.run.id).state.type == "Success"
+    assert _agents_part(spool, backend, claim), "an agent that wakes up leaves it alone"
+
+
+def test_an_agent_that_has_had_nothing_to_send_for_long_does_not_stand_still(
+    sent_by_agent: Reporter, faulty: Faulty, backend: Backend, claim: Claim, spool: Spool, agents_part: threading.Thread
+) -> None:
+    with clock.use(VirtualClock()):
+        until(lambda: not _agents_part(spool, backend, claim) and spool.ends_at(spool.place()))
+        clock.sleep(60)
+        sent_by_agent.flow_state(states.Running())
+        agents_part.start()
+        sent_by_agent.close()
+    assert faulty.batches == []
     assert backend.get_flow_run(claim.run.id).state.type == "Running"
 
 
@@ -197,23 +246,22 @@ def test_without_its_agent_a_process_goes_on_where_that_had_come_to(
     assert [one.map_index for one in backend.list_task_runs(claim.run.id)] == list(range(13))
 
 
-def test_a_spool_that_becomes_long_is_given_back_to_its_process_which_begins_it_anew(
+def test_a_spool_that_becomes_long_is_taken_back_by_its_process_which_begins_it_anew(
     sent_by_agent: Reporter,
-    faulty: Faulty,
     backend: Backend,
     claim: Claim,
     spool: Spool,
+    agents_part: threading.Thread,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("penstock_agent.reporter.FULL_BYTES", 40_000)
     monkeypatch.setattr("penstock_agent.reporter.RESTART_BYTES", 10_000)
-    agent = threading.Thread(target=until, args=(lambda: _agents_part(spool, backend, claim),))
-    agent.start()
+    agents_part.start()
     sizes = []
     for number in range(200):
         sent_by_agent.line(_line(f"{number} {'x' * 500}"))
         sizes.append(spool.path.stat().st_size)
-    agent.join()
+    agents_part.join()
     sent_by_agent.close()
     assert max(sizes) < 42_000
     assert [int(line.message.split()[0]) for line in backend.list_logs(claim.run.id, limit=1000)] == list(range(200))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from penstock import errors
 from penstock.backends.models import Log, StateReport
-from penstock_agent.shipping import BATCH, Shipper
+from penstock_agent.shipping import BATCH, NotLentError, Shipper
 from penstock_agent.spool import Origin, Place, Spool, path_of
 
 _ORIGIN = Origin(run="run", fence=1, attempt=1, backend="digest", pid=1, boot="boot")
@@ -176,6 +176,21 @@ def test_a_spool_with_something_left_is_not_begun_anew(spool: Spool) -> None:
     spool.write(_line("one"))
     assert spool.restart(_ORIGIN, place) == place
     assert list(spool.records()) == [_line("one")]
+
+
+def test_a_spool_is_sent_by_another_only_as_long_as_it_is_lent(spool: Spool) -> None:
+    spool.write(_line("one"))
+    spool.lend()
+    shipper = Shipper(backend := Kept(), spool, "run", 1, 1, borrowed=True)  # type: ignore[arg-type] # as above
+    assert shipper.ship() == 1
+    spool.mark(shipper.place)
+    assert spool.take_back() == shipper.place
+    spool.mark(shipper.place)  # late, and of no use any more
+    spool.write(_line("two"))
+    with pytest.raises(NotLentError):
+        shipper.ship()
+    assert backend.lines == {1: "one"}
+    assert spool.place() == shipper.place
 
 
 def test_task_runs_that_had_begun_and_not_ended_are_under_way(spool: Spool) -> None:

@@ -53,6 +53,11 @@ def impatient() -> None:
     reporter.Reporter._beat = _do_nothing  # type: ignore[method-assign]
 
 
+def trusting() -> None:
+    """The process of a run leaves what it noted to an agent that sends nothing."""
+    reporter.STANDSTILL_SECONDS = 600  # type: ignore[misc]
+
+
 def no_drain() -> None:
     """A stopped agent leaves its runs to themselves."""
     Agent._drain = Agent._abandon = _do_nothing  # type: ignore[method-assign]
