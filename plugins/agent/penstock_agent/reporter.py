@@ -78,6 +78,8 @@ class Reporter:
 
     def close(self) -> None:
         """Send what is left, and stop sending."""
+        if self._closing is None:
+            self._spool.finish()
         self._closing = clock.monotonic()
         self._wake.set()
         self._thread.join()

@@ -21,6 +21,7 @@ from penstock_fsspec.paths import safe_join
 
 _CHUNK: Final = 1 << 20
 _MARK_BYTES: Final = 64
+_END: Final = b'{"end":true}\n'
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -136,6 +137,15 @@ class Spool:
     def ends_at(self, place: Place) -> bool:
         """Return whether there is nothing after *place*, from a forked child neither."""
         return not self._unwritten and os.fstat(self._file).st_size == place.position
+
+    def finish(self) -> None:
+        """Note that its process has nothing more to tell, and waits for it to be sent."""
+        self.write({"end": True})
+
+    def is_finished(self) -> bool:
+        """Return whether its process waits for it to be sent."""
+        start = os.fstat(self._file).st_size - len(_END)
+        return start >= 0 and os.pread(self._file, len(_END), start) == _END
 
     def lend(self) -> bool:
         """Let another process send it, until it is taken back; return whether the disk took the mark."""

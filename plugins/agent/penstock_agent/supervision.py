@@ -96,7 +96,9 @@ class Supervised:
 
     def _ship(self) -> None:
         """Send what the process has noted, a batch at a time, until it sends that itself."""
-        if self._shipper is None or self._spool is None or clock.monotonic() < self._ship_at:
+        if self._shipper is None or self._spool is None:
+            return
+        if clock.monotonic() < self._ship_at and not self._spool.is_finished():
             return
         before = self._shipper.place
         try:

@@ -193,6 +193,16 @@ def test_a_spool_is_sent_by_another_only_as_long_as_it_is_lent(spool: Spool) -> 
     assert spool.place() == shipper.place
 
 
+def test_a_spool_that_waits_for_its_last_records_to_be_sent_says_so(spool: Spool) -> None:
+    assert not spool.is_finished()
+    spool.write(_line("one"))
+    assert not spool.is_finished()
+    spool.finish()
+    assert spool.is_finished()
+    assert _sent(spool, backend := Kept()).place.position == spool.size
+    assert backend.lines == {1: "one"}
+
+
 def test_task_runs_that_had_begun_and_not_ended_are_under_way(spool: Spool) -> None:
     for record in (_state("a"), _state("b", index=0), _state("b", index=1), _state("a", "Success"), _line("no state")):
         spool.write(record)
