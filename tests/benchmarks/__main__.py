@@ -189,7 +189,7 @@ def show(one: Row) -> None:
     bar = "" if one["bar"] is None else f"{'met' if one['ratio'] <= one['bar'] else 'MISSED'} (≤ {one['bar']})"
     us = "" if one["us"] is None else f"{one['us']:.2f}"
     print(
-        f"{one['what']:<26} {one['tasks']:>8} {us:>10} {one['ratio']:>8.2f} x {one['of']:<12} {bar:<16} {beside}",
+        f"{one['what']:<31} {one['tasks']:>7} {us:>10} {one['ratio']:>8.2f} x {one['of']:<12} {bar:<16} {beside}",
         flush=True,
     )
 

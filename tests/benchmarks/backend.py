@@ -1,10 +1,17 @@
-"""What the backend takes for a creation, a transition and a batch of them: SQLite and PostgreSQL, durable commits."""
+"""What the backend takes for a creation, a transition and a batch of them: SQLite and PostgreSQL, durable commits.
 
+Beside it, what the bare database takes for the least that can be asked of it: a row of one number, and its commit.
+"""
+
+import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
+
+import psycopg
 
 from penstock import clock, states
 from penstock.backends.models import Claim, StateReport
@@ -20,17 +27,23 @@ BATCH: Final = 500
 def backend(size: int, repeats: int) -> Iterator[Row]:
     """Measure *size* creations, as many transitions told one by one, and as many in batches."""
     for name, place in (("sqlite", _sqlite), ("postgresql", _postgresql)):
-        with place() as url:
+        with place() as (url, bare):
             store = SQLBackend(url)
             store.create_project("bench")
             store.register_flow(FlowSpec(name="hello"), project="bench")
             work = _Work(store, size)
-            timed: dict[str, Timed] = {"create": work.create, "single": work.single, "batched": work.batched}
+            timed: dict[str, Timed] = {
+                "create": work.create,
+                "single": work.single,
+                "batched": work.batched,
+                "commit": partial(_commits, bare, size),
+            }
             times = {what: taken / size * 1e6 for what, taken in compare(timed, repeats, wall).items()}
             store.close()
-        yield figure(f"{name}, a creation", size, times["create"], "µs", bar=2_000)
-        yield figure(f"{name}, a transition", size, times["single"], "µs", bar=1_000)
-        yield figure(f"{name}, a transition of {BATCH}", size, times["batched"], "µs", bar=100)
+        commit = times["commit"]
+        yield figure(f"{name}, a creation", size, times["create"], "µs", bar=2_000, commit=commit)
+        yield figure(f"{name}, a transition", size, times["single"], "µs", bar=1_000, commit=commit)
+        yield figure(f"{name}, a transition of {BATCH}", size, times["batched"], "µs", bar=100, commit=commit)
 
 
 class _Work:
@@ -71,13 +84,26 @@ class _Work:
         ]
 
 
-@contextmanager
-def _sqlite() -> Iterator[str]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield f"sqlite:///{Path(folder)}/penstock.db"
+def _commits(bare: Any, size: int) -> None:
+    """Write rows of a number, and commit each."""
+    for _ in range(size):
+        bare.execute("INSERT INTO bare VALUES (1)")
+        bare.commit()
 
 
 @contextmanager
-def _postgresql() -> Iterator[str]:
-    with PostgreSQL(durable=True) as server:
-        yield server.make_database()
+def _sqlite() -> Iterator[tuple[str, Any]]:
+    """Give the URL of a database that is empty, and a bare connection to another."""
+    with tempfile.TemporaryDirectory() as folder, closing(sqlite3.connect(Path(folder, "bare.db"))) as bare:
+        bare.execute("PRAGMA journal_mode=WAL")
+        bare.execute("PRAGMA synchronous=FULL")
+        bare.execute("CREATE TABLE bare (number INTEGER)")
+        yield f"sqlite:///{Path(folder)}/penstock.db", bare
+
+
+@contextmanager
+def _postgresql() -> Iterator[tuple[str, Any]]:
+    """Give the same on a server."""
+    with PostgreSQL(durable=True) as server, psycopg.connect(server.make_database()) as bare:
+        bare.execute("CREATE TABLE bare (number INTEGER)")
+        yield server.make_database(), bare

@@ -59,9 +59,10 @@ def ray(repeats: int) -> Iterator[Row]:
         yield row("ray wide", size, compare(timed, repeats, wall), "remote", bar=1.1)
 
 
-def figure(what: str, size: int, value: float, unit: str, bar: float) -> Row:
-    """Return a line of the table for a figure that has no reference."""
-    return {"what": what, "tasks": size, "us": None, "ratio": round(value, 3), "of": unit, "bar": bar}
+def figure(what: str, size: int, value: float, unit: str, bar: float, **beside: float) -> Row:
+    """Return a line of the table for a figure that is no ratio, with what else was measured in the same run."""
+    known = {"what": what, "tasks": size, "us": None, "ratio": round(value, 3), "of": unit, "bar": bar}
+    return {**known, "references": {name: round(other, 2) for name, other in beside.items()}}
 
 
 @contextlib.contextmanager

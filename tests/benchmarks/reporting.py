@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import timeit
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -26,10 +27,20 @@ def work(number):
 with Flow("busy") as flow:
     work.map(range({size}))
 """
-_LOOPS_A_MILLISECOND = 18_000
-"""Of the loop in the script, about: the tasks keep the interpreter busy, so that reporting has to share it."""
 _SECONDS = 600
 """How long a run may take."""
+
+
+def loops_a_millisecond() -> int:
+    """Return how many loops of the script's task take a millisecond: it is busy, so that reporting has to share."""
+
+    def work(loops: int) -> None:
+        total = 0
+        for one in range(loops):
+            total += one
+
+    taken = min(timeit.repeat(lambda: work(100_000), number=1, repeat=20))
+    return int(100_000 * 0.001 / taken)
 
 
 def reporting(size: int, repeats: int) -> Iterator[Row]:
@@ -42,7 +53,7 @@ def reporting(size: int, repeats: int) -> Iterator[Row]:
         patch.dict(os.environ, {"PENSTOCK_HOME": folder, "PENSTOCK_FLOWS__CHECKPOINTING": "false"}),
     ):
         script = Path(folder, "busy.py")
-        script.write_text(_SCRIPT.format(loops=_LOOPS_A_MILLISECOND, size=size), encoding="utf-8")
+        script.write_text(_SCRIPT.format(loops=loops_a_millisecond(), size=size), encoding="utf-8")
         with settings.override():
             flow = load_flows(script)["busy"]
             flow.register("benchmarks")
