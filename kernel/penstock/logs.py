@@ -36,8 +36,7 @@ class _Handler(logging.StreamHandler[Any]):
 def add_run(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Add the flow run and the task that a record comes from; a structlog processor."""
     for key in _CONTEXT_KEYS:
-        value = context.get(key)
-        if value is not None:
+        if (value := context.get(key)) is not None:
             event.setdefault(key.removesuffix("_name").removesuffix("_full"), value)
     return event
 
@@ -73,8 +72,7 @@ def configure(processors: Iterable[Callable[..., Any]] = (), *, force: bool = Fa
         _configured = True
         for handler in [handler for handler in root.handlers if isinstance(handler, _Handler)]:
             root.removeHandler(handler)
-        chosen = settings.get().logging
-        root.setLevel(chosen.level)
+        root.setLevel(settings.get().logging.level)
         shared: list[Any] = [
             stdlib.add_log_level,
             stdlib.add_logger_name,

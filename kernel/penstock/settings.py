@@ -67,7 +67,7 @@ class AgentSettings(Section):
 
     lease_seconds: float = Field(default=30, gt=0, description="how long a claimed run is held without a heartbeat")
     heartbeat_seconds: float = Field(default=10, gt=0, description="how often a lease is renewed")
-    poll_seconds: float = Field(default=0.1, gt=0, description="how long an idle agent waits before it asks again")
+    poll_seconds: float = Field(default=0.1, gt=0, description="how long an agent waits before it asks for runs again")
     grace_seconds: float = Field(default=5, ge=0, description="how long a process has between TERM and KILL")
     limit: int | None = Field(default=None, ge=1, description="how many runs may be under way at once")
 
@@ -216,8 +216,7 @@ def _explain(item: dict[str, Any], origins: Mapping[str, str]) -> str:
     origin = origins.get(dotted) or next(iter([*below, *above]), "")
     source = f"   (from {origin})" if origin else ""
     if item["type"] == "extra_forbidden":
-        section = getattr(Settings(), path[0]) if path[1:] else Settings()
-        known = type(section).model_fields
+        known = type(getattr(Settings(), path[0]) if path[1:] else Settings()).model_fields
         hint = errors.did_you_mean(path[-1], known) or f" The names are {errors.listing(known)}."
         return f"There is no setting {dotted}.{hint}{source}"
     return f"The setting {dotted}: {item['msg']}; found {item['input']!r}{source}"

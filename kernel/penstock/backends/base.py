@@ -1,10 +1,12 @@
 """The backend kind: who remembers flows and runs, and decides which agent may run what."""
 
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from penstock import clock
 from penstock.backends import models
 from penstock.hooks.kinds import Kind
 from penstock.settings import Catchup
@@ -143,6 +145,14 @@ class Backend(Kind, ABC):
         A run without labels goes to an agent without labels only. Each run is Submitted and held by *agent* until
         the lease expires, under a fence greater than any before.
         """
+
+    def watch_due_runs(self, stop: threading.Event, seconds: float) -> Iterator[None]:
+        """Yield whenever it is worth to claim, until *stop* is set: at the soonest *seconds* after the last time.
+
+        A run may have become due then, or a slot free. A backend that does not know yields every *seconds*.
+        """
+        while not clock.wait(stop, seconds):
+            yield
 
     @abstractmethod
     def heartbeat(self, run: str, fence: int, *, lease_seconds: float = 30.0) -> models.Heartbeat:

@@ -38,8 +38,7 @@ class Plan:
         self.after: list[tuple[tuple[int, int], ...]] = [()] * count
         self.marks: list[tuple[int, ...] | None] = [None] * count
         self.plain: bytearray = bytearray([t.options.plain and not t.signature.is_async for t in self.tasks])
-        sorted_already = self._number(bindings)
-        self.order: Sequence[int] = range(count) if sorted_already else self._sort()
+        self.order: Sequence[int] = range(count) if self._number(bindings) else self._sort()
 
     def _number(self, bindings: Mapping[Task, Binding | None]) -> bool:
         """Turn tasks and constants into positions; return whether every task comes after those it waits for."""
@@ -95,8 +94,7 @@ class Plan:
 
     def upstream(self, number: int) -> set[int]:
         """Return the numbers of the tasks that task *number* waits for."""
-        count = len(self.tasks)
-        above = {position for position in self.inputs[number] if position < count}
+        above = {position for position in self.inputs[number] if position < len(self.tasks)}
         return above.union([other for other, _ in self.after[number]]) if self.after[number] else above
 
     def marked_inputs(self, number: int) -> list[tuple[int, int]]:

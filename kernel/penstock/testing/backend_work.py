@@ -38,6 +38,29 @@ class BackendWorkContract(BackendCase):
         assert [one.run.id for one in tutorial.claim("bob", limit=5)] == [runs[0]]
         assert tutorial.claim("ann", limit=5) == []
 
+    def test_who_watches_is_told_of_a_run_that_is_created_and_of_one_whose_time_comes(self, tutorial: Backend) -> None:
+        stop, seen = threading.Event(), threading.Semaphore(0)
+
+        def watch() -> None:
+            for _ in tutorial.watch_due_runs(stop, 0.01):
+                seen.release()
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            assert seen.acquire(timeout=JOIN_SECONDS), "it is worth to claim when one begins to watch"
+            for later in (timedelta(0), timedelta(seconds=0.3)):
+                run = tutorial.create_flow_run("tutorial", "hello", scheduled_time=clock.now() + later).id
+                found: list[Claim] = []
+                while not found:
+                    assert seen.acquire(timeout=JOIN_SECONDS)
+                    found = tutorial.claim("ann")
+                assert [one.run.id for one in found] == [run]
+        finally:
+            stop.set()
+            watcher.join(JOIN_SECONDS)
+        assert not watcher.is_alive()
+
     def test_a_lease_holds_as_long_as_was_asked_and_is_renewed(self, tutorial: Backend) -> None:
         run = tutorial.create_flow_run("tutorial", "hello").id
         before = clock.now()

@@ -16,10 +16,13 @@ from penstock_agent.endings import take_over
 from penstock_agent.events import Event
 from penstock_agent.job import Job
 from penstock_agent.local import LocalRun, Spares
+from penstock_agent.lookout import Lookout
 from penstock_agent.spool import Spool, path_of
 from penstock_agent.supervision import Supervised, Times
 
 _TICK_SECONDS: Final = 0.05
+_ASK_SECONDS: Final = 5.0
+"""How often an agent asks for runs though nothing tells it that there are any."""
 _BATCH: Final = 10
 _SPARE_SECONDS: Final = 1.0
 """How often the spare is looked after: it is made when the run that took the last one has begun."""
@@ -57,8 +60,10 @@ class Agent:
         self._running: list[Supervised] = []
         self._idle = False
         self._spares = Spares(sorted({type(self._backend).__module__, *_usual_modules(chosen)}))
+        self._claiming = _Duty(self._claim, _ASK_SECONDS)
+        self._lookout = Lookout(self._backend, chosen.agent.poll_seconds, self._claiming.asked)
         self._duties = [
-            _Duty(self._claim, chosen.agent.poll_seconds),
+            self._claiming,
             _Duty(self._schedule, chosen.scheduler.interval_seconds),
             _Duty(self._take_over, chosen.scheduler.interval_seconds),
             _Duty(self._end_lost, chosen.scheduler.interval_seconds),
@@ -79,12 +84,14 @@ class Agent:
         """
         self._hurry = hurry or self._hurry
         self._begin()
+        self._lookout.start()
         try:
             while not (stop.is_set() or (until_idle and self._idle)):
                 self._turn()
-                stop.wait(_TICK_SECONDS if self._running else min(self._settings.agent.poll_seconds, 1.0))
+                stop.wait(_TICK_SECONDS)
             self._drain()
         finally:
+            self._lookout.close()
             self._abandon()
             self._spares.close()
         self._tell(Event("stopped"))
@@ -132,6 +139,7 @@ class Agent:
             run = supervised.report()
             if run is not None:
                 self._running.remove(supervised)
+                self._claiming.asked.set()  # there is room for another
                 self._tell(Event("ended", run=run))
 
     def _claim(self) -> None:
@@ -143,6 +151,7 @@ class Agent:
         for claim in claims:
             self._tell(Event("claimed", run=claim.run))
             self._running.append(self._start(claim))
+            self._claiming.asked.set()  # there may be more
 
     def _schedule(self) -> None:
         self._backend.schedule_due(ahead=self._settings.scheduler.ahead)
@@ -217,17 +226,20 @@ class Agent:
 
 
 class _Duty:
-    """Something to be done every so many seconds."""
+    """Something to be done every so many seconds, and when it is asked for; it stays due until it is done."""
 
     def __init__(self, do: Callable[[], None], seconds: float) -> None:
         self._do = do
         self._seconds = seconds
         self._next = 0.0
+        self.asked = threading.Event()
 
     def is_due(self) -> bool:
-        return clock.monotonic() >= self._next
+        return self.asked.is_set() or clock.monotonic() >= self._next
 
     def __call__(self) -> None:
+        self.asked.clear()
+        self._next = 0.0
         self._do()
         self._next = clock.monotonic() + self._seconds
 

@@ -1,7 +1,9 @@
 """The backend on a SQL database."""
 
 import functools
-from collections.abc import Collection, Mapping, Sequence
+import math
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -38,7 +40,10 @@ from penstock_backend.transitions import ENDED
 if TYPE_CHECKING:
     from penstock.spec import FlowSpec
 
-_WATCH_SECONDS: Final = 0.02
+_WATCH_SECONDS: Final = 0.5
+"""How long those wait at a time who wait for news."""
+_NEWS_SECONDS: Final = 5.0
+"""How long an agent goes without asking where there is no news: slots are also set by hand."""
 _EXPECTED: Final = "expected sqlite:///PATH or postgresql://USER@HOST/NAME"
 
 
@@ -180,20 +185,16 @@ class SQLBackend(Backend):
             return runs.list_task_runs(connection, run, limit)
 
     def wait_for_flow_run(self, run: str, timeout: float | None = None) -> FlowRun:
-        """Return the run once it has ended, looking again whenever somebody wrote to the database."""
-        deadline = None if timeout is None else clock.monotonic() + timeout
+        """Return the run once it has ended, looking again whenever it may have."""
+        deadline = math.inf if timeout is None else clock.monotonic() + timeout
         run = self.get_flow_run(run).id  # a name may become ambiguous while waiting
         with self._database.watching() as watch:
-            while True:
-                found = self.get_flow_run(run)
-                if found.state.type in ENDED:
-                    return found
-                clock.sleep(_WATCH_SECONDS)
-                while not watch.changed():
-                    if deadline is not None and clock.monotonic() >= deadline:
+            while (found := self.get_flow_run(run)).state.type not in ENDED:
+                while not watch.wait(min(_WATCH_SECONDS, deadline - clock.monotonic())):
+                    if clock.monotonic() >= deadline:
                         message = f'Run "{found.name}" is still {found.state.type} after {timeout} s'
                         raise TimeoutError(message)
-                    clock.sleep(_WATCH_SECONDS)
+            return found
 
     def cancel_flow_run(self, run: str) -> FlowRun:
         """End a run: at once if nobody holds it, else by telling its agent."""
@@ -241,6 +242,17 @@ class SQLBackend(Backend):
             leases.note(connection, agent, labels, _version())
             found = leases.due_locked(connection, labels, limit)
             return [leases.take(connection, run, agent, lease_seconds) for run in found]
+
+    def watch_due_runs(self, stop: threading.Event, seconds: float) -> Iterator[None]:
+        """Yield when a run has become due or has ended, told by the database, or when the next one's time has come."""
+        with self._database.watching() as watch:
+            while not clock.wait(stop, seconds):
+                with self._database.reading() as connection:  # before the claim: what becomes due after it is seen here
+                    until = clock.monotonic() + min(leases.seconds_to_next(connection), _NEWS_SECONDS)
+                yield
+                while not stop.is_set() and (left := until - clock.monotonic()) > 0:
+                    if watch.wait(min(_WATCH_SECONDS, left)):
+                        break
 
     def heartbeat(self, run: str, fence: int, *, lease_seconds: float = 30.0) -> Heartbeat:
         """Renew a lease."""

@@ -7,38 +7,37 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Table, exc, text
 
 from penstock import clock, errors
 
 
-class Watch:
-    """Tells whether the database was written to through another connection: what *query* gives is another then."""
+class Watch(ABC):
+    """Tells of flow runs that have become due or have ended, at any rate of those that others wrote of.
 
-    def __init__(self, connection: Connection, query: str) -> None:
+    It asks the driver, which is cheaper than to ask through SQLAlchemy, and can wait.
+    """
+
+    def __init__(self, connection: Connection) -> None:
         """Begin to watch through *connection*."""
-        self._connection = connection
-        self._query = query
-        self._seen = self._ask()
+        self._driver: Any = connection.connection.dbapi_connection
+        self._error = connection.dialect.loaded_dbapi.Error
 
-    def changed(self) -> bool:
-        """Return whether there was a commit since the last call."""
-        before, self._seen = self._seen, self._ask()
-        return bool(before != self._seen)
+    def wait(self, seconds: float) -> bool:
+        """Return whether there was one since the last call: as soon as there is, or after *seconds*."""
+        try:
+            return self._wait(seconds)
+        except self._error as error:
+            raise exc.DBAPIError("watching", {}, error) from error
 
-    def _ask(self) -> Any:
-        answer = self._connection.exec_driver_sql(self._query).scalar_one()
-        self._connection.rollback()
-        return answer
+    @abstractmethod
+    def _wait(self, seconds: float) -> bool: ...
 
 
 class Database(ABC):
     """A SQL database, opened and brought to this version's form at the first transaction; safe for any threads."""
-
-    _WATCHED: ClassVar[str]
-    """Asks for what is another after a commit of another connection."""
 
     def __init__(self, place: str) -> None:
         """Name the database as *place* in messages; nothing is opened yet."""
@@ -65,10 +64,10 @@ class Database(ABC):
 
     @contextmanager
     def watching(self) -> Iterator[Watch]:
-        """Give what tells cheaply whether anybody else has written."""
+        """Give what tells cheaply whether it is worth to look again; raises BackendUnreachableError."""
         engine = self._opened()
-        with self._explaining(), engine.connect() as connection:
-            yield Watch(connection, self._WATCHED)
+        with self._explaining(), self._watch(engine) as watch:
+            yield watch
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
@@ -93,6 +92,9 @@ class Database(ABC):
 
     @abstractmethod
     def _write(self, engine: Engine) -> AbstractContextManager[Connection]: ...
+
+    @abstractmethod
+    def _watch(self, engine: Engine) -> AbstractContextManager[Watch]: ...
 
     @abstractmethod
     def _migrate(self, engine: Engine) -> AbstractContextManager[Connection]: ...

@@ -1,12 +1,13 @@
 """Who may run what: claiming, renewing, and ending what nobody renewed."""
 
+import math
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 from uuid import uuid4
 
-from sqlalchemy import Connection, Select, bindparam, select, update
+from sqlalchemy import Connection, Select, bindparam, func, select, update
 
 from penstock import clock, errors, states
 from penstock.backends.models import Agent, Claim, Heartbeat
@@ -50,6 +51,9 @@ _STILL_WAITING: Final = (
     .limit(bindparam("limit"))
     .with_for_update(key_share=True, skip_locked=True)
 )
+_NEXT: Final = select(func.min(flow_runs.c.scheduled_time)).where(
+    flow_runs.c.state_type.in_(sorted(DUE)), flow_runs.c.scheduled_time > bindparam("now")
+)
 _AGENT: Final = select(agents).where(agents.c.name == bindparam("name"))
 
 
@@ -62,6 +66,13 @@ def due(connection: Connection, labels: Collection[str], limit: int, *, locked: 
     with connection.execute(_WAITING, {"now": now(connection)}) as rows:
         fitting = (row for row in rows if (wants := set(row.labels)) <= has and bool(wants) == bool(has))
         return list(islice((row.id for row in fitting if slots.take(row.labels)), limit))
+
+
+def seconds_to_next(connection: Connection) -> float:
+    """Return how long it takes until the next run becomes due that is not yet; infinity if there is none."""
+    moment = now(connection)
+    found = connection.execute(_NEXT, {"now": moment}).scalar()
+    return (found - moment).total_seconds() if found is not None else math.inf
 
 
 def due_locked(connection: Connection, labels: Collection[str], limit: int) -> list[str]:

@@ -16,20 +16,37 @@ from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
-from penstock import errors
+from penstock import clock, errors
 from penstock_backend import migrations
-from penstock_backend.database import Database
+from penstock_backend.database import Database, Watch
 
 _WAIT_SECONDS: Final = 30
+_LOOK_SECONDS: Final = 0.02
 _IMMEDIATE: Final = "penstock_immediate"
 _MOUNTS: Final = Path("/proc/self/mounts")
 _NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "ceph", "fuse.ceph"})
 
 
+class _Watch(Watch):
+    """Tells whenever anything was committed through another connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._seen = self._version()
+
+    def _wait(self, seconds: float) -> bool:
+        deadline = clock.monotonic() + seconds
+        while (version := self._version()) == self._seen and clock.monotonic() < deadline:
+            clock.sleep(min(_LOOK_SECONDS, seconds))
+        before, self._seen = self._seen, version
+        return bool(before != version)
+
+    def _version(self) -> Any:
+        return self._driver.execute("PRAGMA data_version").fetchone()
+
+
 class SQLiteFile(Database):
     """The database in the file at *path*, which is made with its folder if it is not there."""
-
-    _WATCHED = "PRAGMA data_version"
 
     def __init__(self, path: Path) -> None:
         """Name the file; nothing is opened yet."""
@@ -66,6 +83,11 @@ class SQLiteFile(Database):
     def _migrate(self, engine: Engine) -> Iterator[Connection]:
         with self._exclusive(), _without_references(engine) as connection:
             yield connection
+
+    @contextmanager
+    def _watch(self, engine: Engine) -> Iterator[Watch]:
+        with engine.connect() as connection:
+            yield _Watch(connection)
 
     def _read(self, engine: Engine) -> AbstractContextManager[Connection]:
         return engine.begin()

@@ -134,15 +134,15 @@ def test_a_reader_is_not_held_up_by_a_writer_and_sees_one_moment(tmp_path: Path)
 def test_a_watch_tells_of_commits_and_of_nothing_else(tmp_path: Path) -> None:
     database = SQLiteFile(tmp_path / "penstock.db")
     with database.watching() as watch:
-        assert not watch.changed()
+        assert not watch.wait(0)
         with database.reading() as connection:
             connection.execute(text("SELECT 1"))
-        assert not watch.changed()
+        assert not watch.wait(0)
         with database.writing() as connection:
             connection.execute(text("DELETE FROM projects"))
             connection.execute(text("INSERT INTO projects VALUES ('1', 'a', '', '2026-01-01 00:00:00.000000')"))
-        assert watch.changed()
-        assert not watch.changed()
+        assert watch.wait(0)
+        assert not watch.wait(0)
     database.close()
 
 

@@ -47,7 +47,7 @@ def test_an_idle_agent_writes_nothing(tmp_path: Path) -> None:
             backend.claim("ann")
             backend.end_lost_runs()
             backend.schedule_due()
-        assert not watch.changed()
+        assert not watch.wait(0)
     database.close()
     backend.close()
 

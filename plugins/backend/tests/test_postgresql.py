@@ -14,6 +14,7 @@ from sqlalchemy import inspect, text
 
 from penstock import clock, errors
 from penstock.backends import Backend
+from penstock.backends.models import StateReport
 from penstock.spec import FlowSpec
 from penstock_backend import SQLBackend, migrations, tables
 from penstock_backend.backend import database_at
@@ -145,20 +146,36 @@ def test_a_report_waits_for_the_one_before_and_is_judged_by_what_that_left(backe
     database.close()
 
 
-def test_a_watch_tells_of_commits_and_of_nothing_else(url: str) -> None:
-    database, other = database_at(url), database_at(url)
+def test_a_watch_tells_of_runs_that_become_due_or_end_and_of_nothing_else(backend: SQLBackend, url: str) -> None:
+    database = database_at(url)
     with database.watching() as watch:
-        assert not watch.changed()
-        with other.reading() as connection:
-            connection.execute(text("SELECT 1"))
-        assert not watch.changed()
-        with other.writing() as connection:
-            connection.execute(text("DELETE FROM agents"))
-            connection.execute(text("INSERT INTO projects VALUES ('1', 'a', '', now())"))
-        assert watch.changed()
-        assert not watch.changed()
+        run = backend.create_flow_run("tutorial", "hello").id
+        assert watch.wait(30)
+        (claim,) = backend.claim("ann")
+        backend.report_states(run, claim.fence, [StateReport(state={"type": "Running"}, timestamp=clock.now())])
+        backend.heartbeat(run, claim.fence)
+        backend.create_project("other")
+        assert not watch.wait(0.1)
+        backend.report_states(run, claim.fence, [StateReport(state={"type": "Success"}, timestamp=clock.now())])
+        assert watch.wait(30)
+        assert not watch.wait(0.1)
     database.close()
+
+
+def test_who_watches_hears_that_the_connection_was_cut(url: str) -> None:
+    database, other = database_at(url), database_at(url)
+    listening = "FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+
+    def watch_while_it_is_cut() -> None:
+        with database.watching() as watch:
+            with other.writing() as connection:
+                assert connection.execute(text(f"SELECT pg_terminate_backend(pid) {listening}")).all() == [(True,)]
+            watch.wait(30)
+
+    with pytest.raises(errors.BackendUnreachableError, match="the connection is lost"):
+        watch_while_it_is_cut()
     other.close()
+    database.close()
 
 
 class Behind(clock.Clock):

@@ -11,7 +11,7 @@ from penstock import errors
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD: Final = "0004"
+HEAD: Final = "0005"
 """The revision this penstock works with; known here, so that Alembic is imported only to migrate."""
 
 
