@@ -101,7 +101,8 @@ def pause(chosen: argparse.Namespace, chance: random.Random) -> Verdicts:
             for run in runs:
                 here.begun(run)
             time.sleep(chance.uniform(0, 0.5))
-            one.send_signal(signal.SIGSTOP)
+            with _nobody_writes(here):  # or it would keep the lock, and nobody could write at all
+                one.send_signal(signal.SIGSTOP)
             other = here.agent(f"bob-{number}")  # it ends what loses its lease
             faults = [here.fault(run, "Success", seconds=LEASE_SECONDS) for run in runs]
             other.terminate()
@@ -164,12 +165,17 @@ def outage(chosen: argparse.Namespace, _chance: random.Random) -> Verdicts:
         runs = [here.ask("slow", steps=steps) for steps in (4, 8, 12, 16, 20)]
         for run in runs:
             here.begun(run)
-        with filelock.FileLock(here.folder / "home" / "penstock.db.lock"):
+        with _nobody_writes(here):
             time.sleep(chosen.seconds)
         faults = [here.fault(run, "Success", seconds=120) for run in runs]
         lost = [here.lost_lines(run, time.time()) for run in runs]
         yield from (fault or (f"lost {gone} lines" if gone else None) for fault, gone in zip(faults, lost, strict=True))
         yield None if lives(one.pid) else "the agent ended"
+
+
+def _nobody_writes(here: Scene) -> filelock.BaseFileLock:
+    """Return a context in which nobody else has the lock that writing to the backend takes."""
+    return filelock.FileLock(here.folder / "home" / "penstock.db.lock")
 
 
 def disk(chosen: argparse.Namespace, _chance: random.Random) -> Verdicts:

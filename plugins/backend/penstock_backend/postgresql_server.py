@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, text
 
-from penstock import errors
+from penstock import clock, errors
 from penstock_backend import migrations
 from penstock_backend.database import Database, Watch
 
@@ -26,6 +26,9 @@ class _Watch(Watch):
     """Listens to what the trigger says."""
 
     def _wait(self, seconds: float) -> bool:
+        if clock.current().virtual:  # the driver knows real time only
+            clock.sleep(seconds)
+            seconds = 0
         return bool(list(self._driver.notifies(timeout=max(seconds, 0), stop_after=1)))
 
 

@@ -16,6 +16,7 @@ from penstock import clock, errors
 from penstock.backends import Backend
 from penstock.backends.models import StateReport
 from penstock.spec import FlowSpec
+from penstock.testing import VirtualClock
 from penstock_backend import SQLBackend, migrations, tables
 from penstock_backend.backend import database_at
 from penstock_backend.testing import PostgreSQL
@@ -160,6 +161,12 @@ def test_a_watch_tells_of_runs_that_become_due_or_end_and_of_nothing_else(backen
         assert watch.wait(30)
         assert not watch.wait(0.1)
     database.close()
+
+
+def test_waiting_in_virtual_time_gives_up_at_once(backend: SQLBackend) -> None:
+    run = backend.create_flow_run("tutorial", "hello").id
+    with clock.use(VirtualClock()), pytest.raises(TimeoutError, match="Scheduled after 3600 s"):
+        backend.wait_for_flow_run(run, timeout=3600)
 
 
 def test_who_watches_hears_that_the_connection_was_cut(url: str) -> None:
