@@ -22,7 +22,7 @@ from penstock_agent.supervision import Supervised, Times
 
 _TICK_SECONDS: Final = 0.05
 _ASK_SECONDS: Final = 5.0
-"""How often an agent asks for runs though nothing tells it that there are any."""
+"""How often an agent asks for runs though nothing tells it of any: slots are also set by hand."""
 _BATCH: Final = 10
 _SPARE_SECONDS: Final = 1.0
 """How often the spare is looked after: it is made when the run that took the last one has begun."""

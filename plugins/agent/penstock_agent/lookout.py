@@ -9,6 +9,8 @@ from penstock.backends import Backend
 
 _AGAIN_SECONDS: Final = 1.0
 """How soon a backend is watched again that could not be."""
+_END_SECONDS: Final = 1.0
+"""How long is waited for a thread that may be waiting for a backend which does not answer."""
 
 
 class Lookout:
@@ -29,7 +31,7 @@ class Lookout:
     def close(self) -> None:
         """Stop watching."""
         self._stop.set()
-        self._thread.join()
+        self._thread.join(_END_SECONDS)
 
     def _watch(self) -> None:
         while not self._stop.is_set():

@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from penstock.spec import FlowSpec
 
 _WATCH_SECONDS: Final = 0.5
-"""How long those wait at a time who wait for news."""
-_NEWS_SECONDS: Final = 5.0
-"""How long an agent goes without asking where there is no news: slots are also set by hand."""
+"""How soon is noticed that nobody wants to watch any more."""
+_AGAIN_SECONDS: Final = 5.0
+"""How often is looked whether a run has ended though nothing tells of it: a pool of connections may drop notices."""
 _EXPECTED: Final = "expected sqlite:///PATH or postgresql://USER@HOST/NAME"
 
 
@@ -190,10 +190,10 @@ class SQLBackend(Backend):
         run = self.get_flow_run(run).id  # a name may become ambiguous while waiting
         with self._database.watching() as watch:
             while (found := self.get_flow_run(run)).state.type not in ENDED:
-                while not watch.wait(min(_WATCH_SECONDS, deadline - clock.monotonic())):
-                    if clock.monotonic() >= deadline:
-                        message = f'Run "{found.name}" is still {found.state.type} after {timeout} s'
-                        raise TimeoutError(message)
+                if (left := deadline - clock.monotonic()) <= 0:
+                    message = f'Run "{found.name}" is still {found.state.type} after {timeout} s'
+                    raise TimeoutError(message)
+                watch.wait(min(_AGAIN_SECONDS, left))
             return found
 
     def cancel_flow_run(self, run: str) -> FlowRun:
@@ -248,7 +248,7 @@ class SQLBackend(Backend):
         with self._database.watching() as watch:
             while not clock.wait(stop, seconds):
                 with self._database.reading() as connection:  # before the claim: what becomes due after it is seen here
-                    until = clock.monotonic() + min(leases.seconds_to_next(connection), _NEWS_SECONDS)
+                    until = clock.monotonic() + leases.seconds_to_next(connection)
                 yield
                 while not stop.is_set() and (left := until - clock.monotonic()) > 0:
                     if watch.wait(min(_WATCH_SECONDS, left)):

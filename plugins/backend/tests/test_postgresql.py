@@ -163,6 +163,21 @@ def test_a_watch_tells_of_runs_that_become_due_or_end_and_of_nothing_else(backen
     database.close()
 
 
+def test_waiting_ends_with_the_run_though_notices_are_lost(
+    backend: SQLBackend, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penstock_backend.backend._AGAIN_SECONDS", 0.05)
+    database = database_at(url)
+    with database.migrating() as connection:
+        connection.execute(text("ALTER TABLE flow_runs DISABLE TRIGGER penstock_tell_of_runs"))
+    database.close()
+    run = backend.create_flow_run("tutorial", "hello").id
+    other = threading.Timer(0.2, backend.cancel_flow_run, [run])
+    other.start()
+    assert backend.wait_for_flow_run(run, timeout=30).state.type == "Cancelled"
+    other.join()
+
+
 def test_waiting_in_virtual_time_gives_up_at_once(backend: SQLBackend) -> None:
     run = backend.create_flow_run("tutorial", "hello").id
     with clock.use(VirtualClock()), pytest.raises(TimeoutError, match="Scheduled after 3600 s"):
