@@ -193,6 +193,25 @@ def test_a_spool_is_sent_by_another_only_as_long_as_it_is_lent(spool: Spool) -> 
     assert spool.place() == shipper.place
 
 
+@given(
+    old=st.builds(Place, st.integers(0, 1 << 40), st.integers(0, 1 << 40)),
+    new=st.builds(Place, st.integers(0, 1 << 40), st.integers(0, 1 << 40)),
+    cut=st.integers(0, 32),
+)
+def test_a_mark_that_is_read_while_it_is_written_is_the_old_one_or_the_new_or_none(
+    tmp_path_factory: pytest.TempPathFactory, old: Place, new: Place, cut: int
+) -> None:
+    spool = Spool(tmp_path_factory.mktemp("spool") / "run-1.jsonl")
+    mark = spool.path.with_suffix(".sent")
+    spool.lend()
+    spool.mark(old)
+    before = mark.read_bytes()
+    spool.mark(new)
+    mark.write_bytes(mark.read_bytes()[:cut] + before[cut:])
+    assert spool.place() in (old, new, Place(0, 0))
+    spool.close()
+
+
 def test_a_spool_that_waits_for_its_last_records_to_be_sent_says_so(spool: Spool) -> None:
     assert not spool.is_finished()
     spool.write(_line("one"))
