@@ -144,12 +144,16 @@ class ExecutorContract:
         assert left.args == (3,)
         assert pool.submit(calls.double, 1).result(_SECONDS) == 2
 
+    def settle(self, pool: futures.Executor) -> None:
+        """Return once the workers of *pool* have heard of what was cancelled; at once, where they need not."""
+
     def test_a_call_that_has_not_begun_can_be_cancelled(self, pool: futures.Executor, tmp_path: Path) -> None:
         gate = _pipe(tmp_path / "gate")
         trace = tmp_path / "trace"
         running = _occupy(pool, tmp_path, gate, self.workers)
         waiting = pool.submit(trace.touch)
         assert waiting.cancel()
+        self.settle(pool)
         _open(gate, running)
         assert pool.submit(calls.double, 1).result(_SECONDS) == 2
         assert not trace.exists()

@@ -15,7 +15,10 @@ from penstock_executors.pool import WorkerPool
 
 @pytest.fixture
 def trips(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return how many calls travelled together, each time."""
+    """Return how many calls travelled together, each time; tiny are those here that take up to half a second."""
+    monkeypatch.setattr("penstock.engine.pace.BATCH_SECONDS", 30.0)
+    for module in ("pace", "flights"):
+        monkeypatch.setattr(f"penstock.engine.{module}.TRIP_SECONDS", 1.0)
     counted: list[int] = []
     submit = WorkerPool.submit
 
