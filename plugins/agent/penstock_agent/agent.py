@@ -61,7 +61,6 @@ class Agent:
         self._idle = False
         self._spares = Spares(sorted({type(self._backend).__module__, *_usual_modules(chosen)}))
         self._claiming = _Duty(self._claim, _ASK_SECONDS)
-        self._lookout = Lookout(self._backend, chosen.agent.poll_seconds, self._claiming.asked)
         self._duties = [
             self._claiming,
             _Duty(self._schedule, chosen.scheduler.interval_seconds),
@@ -84,19 +83,21 @@ class Agent:
         """
         self._hurry = hurry or self._hurry
         self._begin()
-        self._lookout.start()
+        lookout = Lookout(self._backend, self._settings.agent.poll_seconds, self._claiming.asked)
+        lookout.start()
         try:
             while not (stop.is_set() or (until_idle and self._idle)):
                 self._turn()
                 stop.wait(_TICK_SECONDS)
             self._drain()
         finally:
-            self._lookout.close()
+            lookout.close()
             self._abandon()
             self._spares.close()
         self._tell(Event("stopped"))
 
     def _begin(self) -> None:
+        self._idle = False
         self._take_over()
         self._backend.end_lost_runs()
         for record in manager.registry().records:

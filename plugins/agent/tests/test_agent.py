@@ -191,6 +191,14 @@ def test_a_stopped_agent_takes_nothing_more_and_lets_a_run_end_in_the_grace_time
     assert deeds.backend.get_flow_run(later).state.type == "Scheduled"
 
 
+def test_an_agent_that_has_ended_can_work_again(deeds: Deeds) -> None:
+    agent = Agent("ann", backend=deeds.backend)
+    for _ in range(2):
+        run = deeds.ask("log")
+        agent.run(threading.Event(), until_idle=True)
+        assert deeds.backend.get_flow_run(run).state.type == "Success"
+
+
 def test_no_more_runs_are_under_way_than_the_limit(deeds: Deeds, working: Work) -> None:
     runs = [deeds.ask("count") for _ in range(3)]
     with working(limit=1):
