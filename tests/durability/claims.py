@@ -42,8 +42,8 @@ PATIENCE: Final = 300
 # the processes under test
 
 
-def work(url: str, name: str, ledger: Path, fault: str | None) -> None:
-    """Claim, run and report until there is nothing left to claim for a while."""
+def work(url: str, name: str, ledger: Path, seconds: float, fault: str | None) -> None:
+    """Claim, run for *seconds*, and report, until killed."""
     with ExitStack() as stack:
         plant(stack, fault)
         backend = SQLBackend(url)
@@ -52,13 +52,14 @@ def work(url: str, name: str, ledger: Path, fault: str | None) -> None:
             claims = _persistently(lambda: backend.claim(name, limit=4, lease_seconds=LEASE))
             for claim in claims:
                 note("began", claim.run.id, claim.fence)
-                for state in (states.Running(), states.Success()):
+                for state, afterwards in ((states.Running(), seconds), (states.Success(), 0)):
                     report = StateReport(state=state.serialize(), timestamp=clock.now())
                     try:
                         _persistently(lambda r=report, c=claim: backend.report_states(c.run.id, c.fence, [r]))
                     except (errors.LeaseLostError, errors.ConflictError):
                         note("refused", claim.run.id, claim.fence)
                         break
+                    time.sleep(afterwards)
                 else:
                     note("accepted", claim.run.id, claim.fence)
             if not claims:
@@ -98,10 +99,17 @@ def plant(stack: ExitStack, fault: str | None) -> None:
     if fault is not None:  # the guard in the database
         stack.enter_context(patch.object(runs.store, "__defaults__", (runs._REOPEN,)))
     if fault == "no-lock":
-        stack.enter_context(patch.object(leases, "due_locked", leases.due))
+        stack.enter_context(patch.object(leases, "due_locked", _due_slowly))
     if fault == "no-end":
         stack.enter_context(patch.object(leases, "held", lambda connection, run, _: runs.find_locked(connection, run)))
         stack.enter_context(patch.object(transitions, "judge", lambda _old, _new: "take"))
+
+
+def _due_slowly(*given: Any) -> Any:
+    """Return what is due without a lock, and late enough for another process to have seen it as well."""
+    found = leases.due(*given)
+    time.sleep(0.02)
+    return found
 
 
 # the judge
@@ -143,6 +151,7 @@ class Wanted:
     schedulers: int = 2
     kills: int = 40
     pauses: float = 0.01
+    seconds: float = 0.01
     restart: bool = False
     fault: str | None = None
     seed: int = 1
@@ -159,11 +168,15 @@ class Judge:
         self._workers: list[subprocess.Popen[bytes]] = []
         self._others: list[subprocess.Popen[bytes]] = []
         self._began = 0
+        self._every = max(wanted.runs // (wanted.kills + 1), 1)
+        self._kept_back = self._every if wanted.kills else 0
+        """Runs that are made after the last kill, so that each kill comes before the end, however fast runs are."""
+        self._made: set[str] = set()
 
     def judge(self) -> Verdict:
         """Work off the runs, and return what was counted."""
         begun = time.monotonic()
-        made = self._create()
+        self._create(self._wanted.runs - self._kept_back)
         verdict = Verdict(self._wanted.runs, 0)
         try:
             self._workers = [self._start("work", f"agent-{n}") for n in range(self._wanted.workers)]
@@ -175,27 +188,27 @@ class Judge:
                 process.send_signal(signal.SIGCONT)
                 process.kill()
                 process.wait()
-        self._compare(verdict, made)
+        self._compare(verdict)
         verdict.seconds = time.monotonic() - begun
         return verdict
 
-    def _create(self) -> set[str]:
+    def _create(self, count: int) -> None:
         backend = SQLBackend(self._url)
-        backend.create_project("tutorial")
-        backend.register_flow(FlowSpec(name="hello"), project="tutorial")
-        made = {backend.create_flow_run("tutorial", "hello").id for _ in range(self._wanted.runs)}
+        if not self._made:
+            backend.create_project("tutorial")
+            backend.register_flow(FlowSpec(name="hello"), project="tutorial")
+        self._made.update(backend.create_flow_run("tutorial", "hello").id for _ in range(count))
         backend.close()
-        return made
 
     def _start(self, what: str, name: str = "") -> "subprocess.Popen[bytes]":
         self._began += 1
-        given = json.dumps([what, self._url, f"{name}-{self._began}", str(self._ledger), self._wanted.fault])
+        wanted = self._wanted
+        given = json.dumps([what, self._url, f"{name}-{self._began}", str(self._ledger), wanted.seconds, wanted.fault])
         return subprocess.Popen([sys.executable, "-m", "tests.durability.claims", "--process", given], cwd=ROOT)
 
     def _harm_until_done(self, verdict: Verdict) -> None:
-        every = max(self._wanted.runs // (self._wanted.kills + 1), 1)
         pausing = max(int(1 / self._wanted.pauses) * 4, 1) if self._wanted.pauses else 0
-        next_kill, next_pause, next_restart = every, pausing, time.monotonic() + 5
+        next_kill, next_pause, next_restart = self._every, pausing, time.monotonic() + 5
         paused: list[tuple[float, subprocess.Popen[bytes]]] = []
         quiet_since, last = time.monotonic(), 0
         while (ended := self._ended()) < self._wanted.runs:
@@ -205,9 +218,11 @@ class Judge:
                 verdict.faults.append(f"{self._wanted.runs - ended} runs never ended")
                 return
             if verdict.kills < self._wanted.kills and ended >= next_kill:
-                next_kill += every
+                next_kill += self._every
                 verdict.kills += 1
                 self._kill_one()
+                if verdict.kills == self._wanted.kills:
+                    self._create(self._kept_back)
             if pausing and ended >= next_pause:
                 next_pause += pausing
                 verdict.pauses += 1
@@ -248,7 +263,7 @@ class Judge:
         died = [process.pid for process in [*self._workers, *self._others] if process.poll() is not None]
         verdict.faults += [f"process {pid} exited" for pid in died]
 
-    def _compare(self, verdict: Verdict, made: set[str]) -> None:
+    def _compare(self, verdict: Verdict) -> None:
         said = [line.split() for line in self._ledger.read_text(encoding="utf-8").splitlines()]
         began = Counter(run for what, run, _ in said if what == "began")
         accepted = Counter(run for what, run, _ in said if what == "accepted")
@@ -266,7 +281,7 @@ class Judge:
         verdict.counts["refused late"] = sum(what == "refused" for what, _, _ in said)
         verdict.counts["begun twice"] = twice
         for faulty, what in (
-            (len(made - kept.keys()), "runs that were acknowledged are gone"),
+            (len(self._made - kept.keys()), "runs that were acknowledged are gone"),
             (sum(state not in ("Success", "Failed") for state in kept.values()), "runs have not ended"),
             (sum(count > 1 for count in accepted.values()), "runs were accepted twice"),
             (sum(kept.get(run) != "Success" for run in accepted), "runs were accepted and are not Success"),
@@ -302,16 +317,20 @@ def main() -> int:
     for name in ("runs", "workers", "schedulers", "kills", "seed"):
         parser.add_argument(f"--{name}", type=int, default=getattr(usual, name), metavar="N")
     parser.add_argument("--pauses", type=float, default=usual.pauses, help="for which part of the runs [0.01]")
+    parser.add_argument("--seconds", type=float, default=usual.seconds, help="that a run takes [0.01]")
     parser.add_argument("--restart", action="store_true", help="restart the server every 5 to 40 s")
     parser.add_argument("--fault", choices=FAULTS, help="plant a fault")
     parser.add_argument("--process", help=argparse.SUPPRESS)
     chosen = vars(parser.parse_args())
     process = chosen.pop("process")
     if process is not None:
-        what, url, name, ledger, fault = json.loads(process)
-        work(url, name, Path(ledger), fault) if what == "work" else look_after(url)
+        what, url, name, ledger, seconds, fault = json.loads(process)
+        work(url, name, Path(ledger), seconds, fault) if what == "work" else look_after(url)
         return 0
-    verdict = judged(Wanted(**chosen))
+    wanted = Wanted(**chosen)
+    if wanted.kills >= wanted.runs:
+        parser.error(f"--kills {wanted.kills} of --runs {wanted.runs}: expected fewer kills than runs")
+    verdict = judged(wanted)
     print(verdict.text())
     return int(bool(verdict.faults))
 
