@@ -98,8 +98,9 @@ class Agent:
 
     def _begin(self) -> None:
         self._idle = False
-        self._take_over()
-        self._backend.end_lost_runs()
+        self._lenient_until = clock.monotonic() + self._times.lease
+        self._schedule()
+        self._guarded(self._take_over)
         for record in manager.registry().records:
             if record.error is not None:
                 self._tell(Event("plugin", f"{record.name} is broken: {record.error}"))
@@ -158,7 +159,10 @@ class Agent:
         self._backend.schedule_due(ahead=self._settings.scheduler.ahead)
 
     def _end_lost(self) -> None:
-        """End runs whose lease nobody renewed; none when nobody could: the backend was away, or time made a leap."""
+        """End runs whose lease nobody renewed; none when nobody could: the backend was away, or time made a leap.
+
+        Who has just begun does not know whether the backend was, and waits for a lease's time, too.
+        """
         if self._leap.happened():
             self._lenient_until = clock.monotonic() + self._times.lease
         if clock.monotonic() >= self._lenient_until:
@@ -177,8 +181,11 @@ class Agent:
             spec = claim.spec.get("run_config")
             config: RunConfig = RunConfig.restore(spec) if spec is not None else LocalRun()
             process = self._launch(claim, config)
-        except (errors.PenstockError, OSError) as error:
-            fault = f"The process of the run could not be started: {error}"
+        except Exception as error:  # noqa: BLE001 - a run config is a plugin's code: the other runs go on
+            told = (
+                str(error) if isinstance(error, errors.PenstockError | OSError) else f"{type(error).__name__}: {error}"
+            )
+            fault = f"The process of the run could not be started: {told}"
         return Supervised(self._backend, claim, process, self._times, self._tell, spool, fault)
 
     def _launch(self, claim: Claim, config: RunConfig) -> Launched:

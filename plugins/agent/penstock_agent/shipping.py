@@ -74,29 +74,28 @@ class Shipper:
                 for log in _made(Log, line, sequence=number, attempt=self._attempt)
             ]
             reports = [one for record in records if "state" in record for one in _made(StateReport, record["state"])]
-            self._send(logs, reports)
+            self._send(self._backend.report_logs, logs)
+            self._send(self._backend.report_states, reports)
             self.place = Place(self.place.position + sum(map(len, batch)), self.place.lines + len(noted))
             if noted or reports:
                 return len(batch)
         return 0
 
-    def _send(self, logs: list[Log], reports: list[StateReport]) -> None:
-        if logs:
-            self._persist(lambda: self._backend.report_logs(self._run, self._fence, logs))
-        if reports:
-            self._send_states(reports)
-
-    def _send_states(self, reports: Sequence[StateReport]) -> None:
+    def _send(self, report: Callable[[str, int, Sequence[_Model]], None], items: Sequence[_Model]) -> None:
+        """Send *items* in order. If one of them is refused, and so all are, halve them until it stands alone."""
+        if not items:
+            return
         try:
-            self._persist(lambda: self._backend.report_states(self._run, self._fence, reports))
+            self._persist(lambda: report(self._run, self._fence, items))
         except errors.LeaseLostError:
             raise
         except errors.ConflictError as error:
-            if len(reports) == 1:
-                _log.warning("The backend refused a state: %s", error)
+            if len(items) == 1:
+                _log.warning("The backend refused what a run reported: %s", error)
                 return
-            for report in reports:  # one of them is refused, and with it the whole batch was
-                self._send_states([report])
+            middle = len(items) // 2
+            self._send(report, items[:middle])
+            self._send(report, items[middle:])
 
 
 def _made(kind: type[_Model], data: Any, **more: Any) -> list[_Model]:

@@ -347,6 +347,31 @@ def test_a_backend_that_was_away_leaves_processes_the_time_to_renew_their_leases
     assert asked[1] >= away + 30
 
 
+def test_an_agent_that_has_just_begun_gives_the_others_the_time_to_renew_their_leases(deeds: Deeds) -> None:
+    with clock.use(VirtualClock()):
+        run = deeds.ask("log")
+        deeds.backend.claim("bob", lease_seconds=-1)  # the backend was away, and bob is about to try again
+        agent = Agent("ann", backend=deeds.backend)
+        agent._begin()
+        for _ in range(30):
+            agent._end_lost()
+            assert deeds.backend.get_flow_run(run).state.type == "Submitted"
+            clock.sleep(1)
+        agent._end_lost()
+    assert deeds.backend.get_flow_run(run).state.type == "Failed"
+
+
+def test_a_run_that_cannot_be_started_harms_no_other(deeds: Deeds, working: Work) -> None:
+    waits = deeds.ask("wait")
+    deeds.register(run_config=LocalRun(env={"PYTHONHASHSEED": "no \0 can be passed on"}))
+    with working():
+        until(deeds.hangs)
+        kind, message = _ended(deeds, deeds.ask("log"))
+        assert (kind, "embedded null byte" in message) == ("Failed", True)
+        (deeds.folder / "go").touch()
+        assert _ended(deeds, waits)[0] == "Success"
+
+
 def test_an_agent_turns_schedules_into_runs(backend: Backend, working: Work) -> None:
     class Plugin:
         @hookimpl

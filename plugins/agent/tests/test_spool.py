@@ -64,6 +64,24 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
     spool.close()
 
 
+def test_what_the_backend_refuses_is_left_out_and_the_rest_arrives(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend, keep = Kept(), Kept.report_logs
+
+    def report_logs(self: Kept, run: str, fence: int, logs: Sequence[Log]) -> None:
+        if any(log.message == "line 7" for log in logs):
+            raise errors.ConflictError("too long")
+        keep(self, run, fence, logs)
+
+    monkeypatch.setattr(Kept, "report_logs", report_logs)
+    for number in range(10):
+        spool.write(_line(f"line {number}"))
+    _sent(spool, backend)
+    assert list(backend.lines.values()) == [f"line {number}" for number in range(10) if number != 7]
+    assert caplog.text.count("too long") == 1
+
+
 def test_a_record_is_in_the_file_when_it_was_written(spool: Spool) -> None:
     spool.write(_line("grüße\n\x85\u2028\ud800"))
     (record,) = Spool(spool.path).records()

@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from penstock import clock, errors
+from penstock import clock, errors, states
 from penstock.backends import Backend
 from penstock.backends.models import StateReport
 from penstock.spec import FlowSpec
@@ -55,6 +55,14 @@ def test_an_empty_database_is_given_its_tables_at_first_use_by_several_at_once(p
     assert [[project.name for project in backend.list_projects()] for backend in backends] == [["tutorial"]] * 4
     for backend in backends:
         backend.close()
+
+
+def test_what_the_database_cannot_keep_is_refused_and_no_sign_of_its_absence(backend: SQLBackend) -> None:
+    backend.create_flow_run("tutorial", "hello")
+    (claim,) = backend.claim("ann")
+    huge = StateReport(state=states.Running().serialize(), timestamp=clock.now(), slug="load-1", map_index=1 << 40)
+    with pytest.raises(errors.ConflictError, match="cannot keep a value"):
+        backend.report_states(claim.run.id, claim.fence, [huge])
 
 
 def test_a_migrated_database_has_exactly_the_tables_that_the_code_knows(url: str) -> None:

@@ -43,13 +43,16 @@ class BackendScheduler(Scheduler):
 
 
 class _Judge:
-    """Looks after a backend. Where nobody could renew a lease for a while, none is judged before a lease's time."""
+    """Looks after a backend. Where nobody could renew a lease for a while, none is judged before a lease's time.
+
+    Who has just begun does not know whether anybody could.
+    """
 
     def __init__(self, backend: "Backend") -> None:
         self._backend = backend
         self._lease = settings.get().agent.lease_seconds
         self._leap = clock.Leap(longest=self._lease / 2)
-        self._lenient_until = 0.0
+        self._lenient_until = clock.monotonic() + self._lease
 
     def look(self, ahead: int, catchup: settings.Catchup) -> None:
         """Make runs that are due, and end those that nobody holds any more."""
