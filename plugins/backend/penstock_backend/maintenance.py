@@ -118,11 +118,11 @@ class Pruning:
     older_than: timedelta
     keep_last: int = 0
 
-    def runs(self, connection: Connection, limit: int | None = None) -> list[str]:
+    def runs(self, connection: Connection) -> list[str]:
         """Return the ids of the runs that go, the oldest first."""
-        return list(connection.execute(self._query(clock.now() - self.older_than, limit)).scalars())
+        return list(connection.execute(self._query(clock.now() - self.older_than)).scalars())
 
-    def _query(self, before: datetime, limit: int | None) -> Select[Any]:
+    def _query(self, before: datetime) -> Select[Any]:
         place = func.row_number().over(partition_by=flow_runs.c.flow_id, order_by=flow_runs.c.created.desc())
         others = flow_runs.alias()
         newest = select(func.max(others.c.clock_time)).where(others.c.flow_id == flow_runs.c.flow_id).scalar_subquery()
@@ -132,21 +132,26 @@ class Pruning:
         )
         ranked = ended.subquery()
         goes = (ranked.c.end_time < before, ranked.c.place > self.keep_last)
-        return select(ranked.c.id).where(*goes).order_by(ranked.c.end_time).limit(limit)
+        return select(ranked.c.id).where(*goes).order_by(ranked.c.end_time)
 
 
+_STILL_ENDED: Final = (
+    select(flow_runs.c.id)
+    .where(flow_runs.c.id.in_(bindparam("ids", expanding=True)), flow_runs.c.state_type.in_(sorted(ENDED)))
+    .with_for_update(skip_locked=True)
+)
+"""A run may have been restarted since it was chosen, or is just now."""
 _DELETE: Final = delete(flow_runs).where(flow_runs.c.id.in_(bindparam("ids", expanding=True)))
 
 
 def prune(database: Database, which: Pruning) -> Iterator[int]:
     """Delete runs with their task runs, states and logs, in parts; yield after each how many that were so far."""
+    with database.reading() as connection:
+        chosen = which.runs(connection)
     done = 0
-    while True:
+    for begin in range(0, len(chosen), _PART):
         with database.writing() as connection:
-            part = which.runs(connection, _PART)
-            if part:
-                connection.execute(_DELETE, {"ids": part})
-        if not part:
-            return
+            part = list(connection.execute(_STILL_ENDED, {"ids": chosen[begin : begin + _PART]}).scalars())
+            connection.execute(_DELETE, {"ids": part})
         done += len(part)
         yield done

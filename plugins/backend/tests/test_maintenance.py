@@ -70,6 +70,17 @@ def test_runs_that_ended_long_ago_go_but_for_the_last_of_each_flow(store: SQLBac
     assert list(maintenance.prune(database, which)) == []
 
 
+def test_a_run_that_was_restarted_since_it_was_chosen_stays(
+    store: SQLBackend, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maintenance, "_PART", 1)
+    parts = maintenance.prune(database, maintenance.Pruning(timedelta(0)))
+    assert next(parts) == 1
+    store.restart_flow_run("stock-1")
+    assert list(parts)[-1] == 5
+    assert names(store) == {"stock-1", "waiting"}
+
+
 def test_what_belongs_to_a_run_goes_with_it(store: SQLBackend, database: Database) -> None:
     assert sum(list(maintenance.prune(database, maintenance.Pruning(timedelta(0))))) == 6
     assert names(store) == {"waiting"}
