@@ -137,12 +137,6 @@ class Due:
             "clock": "" if plain else sha256(given.encode()).hexdigest(),
         }
 
-    def identity(self, flow: AnyRow) -> tuple[datetime, str]:
-        """Return what the run of *flow* would be: its time, parameters and labels."""
-        given = {**flows.parameters_of(flow), **self.request.parameters}
-        labels = flows.labels_of(flow) if self.request.labels is None else self.request.labels
-        return _identity(self.columns["clock_time"], given, labels)
-
     @property
     def key(self) -> tuple[datetime, str]:
         """What distinguishes this from all else that the flow's schedule asks for."""
@@ -165,20 +159,16 @@ def missing(connection: Connection, wanted: dict[str, list[Due]]) -> list[tuple[
         there = {(time, clock) for time, clock in connection.execute(made)} if times else set()
         still = [due for due in still if due.key not in there]
         asked = _asked(connection, row, {due.columns["clock_time"] for due in still if due.missed})
-        found += [(row, due) for due in still if not due.missed or due.identity(row) not in asked]
+        found += [(row, due) for due in still if not due.missed or due.request.digest() not in asked]
     return found
 
 
-def _asked(connection: Connection, row: AnyRow, times: set[datetime]) -> set[Any]:
-    """Return what runs of the flow that somebody asked for at *times* are: a backfill has made up for these."""
-    asked = select(flow_runs.c.scheduled_time, flow_runs.c.parameters, flow_runs.c.labels).where(
+def _asked(connection: Connection, row: AnyRow, times: set[datetime]) -> set[str | None]:
+    """Return the digests of what somebody asked for at *times*: a backfill asks for what the schedule does."""
+    asked = select(flow_runs.c.request_digest).where(
         flow_runs.c.flow_id == row.flow_id, flow_runs.c.clock_time.is_(None), flow_runs.c.scheduled_time.in_(times)
     )
-    return {_identity(*one) for one in connection.execute(asked)} if times else set()
-
-
-def _identity(time: datetime, parameters: dict[str, Any], labels: list[str]) -> tuple[datetime, str]:
-    return time, json.dumps([parameters, labels], sort_keys=True)
+    return set(connection.execute(asked).scalars()) if times else set()
 
 
 def make(connection: Connection, wanted: dict[str, list[Due]]) -> int:

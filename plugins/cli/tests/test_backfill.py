@@ -83,6 +83,20 @@ def test_what_the_scheduler_made_is_not_made_again(penstock: Callable[..., Any])
     assert all(one["run"] for one in json.loads(done.out))
 
 
+def test_what_was_set_since_or_run_again_changes_nothing(penstock: Callable[..., Any]) -> None:
+    assert penstock("backfill", "tutorial/nightly", *RANGE, "--yes").code == 0
+    before = runs()
+    assert penstock("flows", "set", "tutorial/nightly", "-p", "name=Grace", "--label", "big").code == 0
+    store = get_backend()
+    run, *_ = store.list_flow_runs("tutorial", "nightly")
+    store.cancel_flow_run(run.id)
+    store.restart_flow_run(run.id)
+    store.close()
+    again = penstock("backfill", "tutorial/nightly", *RANGE, "--yes")
+    assert again.out.splitlines()[0] == "tutorial/nightly: 5 times, 5 have a run, 0 to make"
+    assert runs() == before
+
+
 def test_two_at_once_make_each_run_once(penstock: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     plain = backfill._plan
 

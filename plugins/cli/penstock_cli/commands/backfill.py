@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -30,13 +31,18 @@ _INSTANT: Final = timedelta(microseconds=1)
 
 @dataclass(slots=True)
 class Wanted:
-    """A time of the schedule, and the run that there is for it."""
+    """A time of the schedule with what its clock gives it, and the run that there is for it."""
 
     time: datetime
     parameters: dict[str, Any]
     labels: list[str] | None
     run: str | None = None
     action: str = "create"
+
+    def is_made_by(self, run: "FlowRun") -> bool:
+        """Return whether *run* has this time and what the clock gives; whatever else was set for the flow then."""
+        given = self.parameters.items() <= run.parameters.items()
+        return given and run.scheduled_time == self.time and self.labels in (None, sorted(set(run.labels)))
 
     @property
     def key(self) -> str:
@@ -124,17 +130,26 @@ def _plan(backend: "Backend", flow: "RegisteredFlow", begin: datetime, end: date
         message = f"The flow {flow.project}/{flow.name} has no schedule, which would say when to run it"
         raise errors.ScheduleError(message)
     spec = FlowSpec.model_validate(flow.spec)
-    there = {_identity(run): run.name for run in backend.list_flow_runs(flow.project, flow.name, limit=_EVERY_RUN)}
+    runs = backend.list_flow_runs(flow.project, flow.name, limit=_EVERY_RUN)
     wanted = []
-    for event in islice(_events(Schedule.restore(flow.schedule), begin, end), len(there) + limit + 1):
-        given = {**flow.parameters, **event.parameter_defaults}
-        spec.check_parameters(given)
+    for event in islice(_events(Schedule.restore(flow.schedule), begin, end), len(runs) + limit + 1):
+        spec.check_parameters({**flow.parameters, **event.parameter_defaults})
         labels = None if event.labels is None else sorted(set(event.labels))
-        one = Wanted(event.start_time, given, labels)
-        one.run = there.get(_identity(one, flow.labels))
-        one.action = "exists" if one.run is not None else one.action
-        wanted.append(one)
+        wanted.append(Wanted(event.start_time, dict(event.parameter_defaults), labels))
+    _find_made(wanted, runs)
     return wanted
+
+
+def _find_made(wanted: list[Wanted], runs: "list[FlowRun]") -> None:
+    """Note for each of *wanted* the run that there is for it; each run is that of one."""
+    there = defaultdict[datetime | None, list["FlowRun"]](list)
+    for run in runs:
+        there[run.scheduled_time].append(run)
+    for one in sorted(wanted, key=lambda one: -len(one.parameters)):  # what asks for most fits the fewest runs
+        found = next((run for run in there[one.time] if one.is_made_by(run)), None)
+        if found is not None:
+            there[one.time].remove(found)
+            one.run, one.action = found.name, "exists"
 
 
 def _events(schedule: "Schedule", begin: datetime, end: datetime) -> "Iterator[ClockEvent]":
@@ -145,15 +160,6 @@ def _events(schedule: "Schedule", begin: datetime, end: datetime) -> "Iterator[C
                 return
             yield event
         after = page[-1].start_time
-
-
-def _identity(
-    run: "FlowRun | Wanted", labels: "list[str] | None" = None
-) -> tuple[datetime | None, str, tuple[str, ...]]:
-    """Return what tells the run of a time from others: when it is due, and what its clock gives it."""
-    time = run.time if isinstance(run, Wanted) else run.scheduled_time
-    own = labels or [] if run.labels is None else run.labels
-    return time, json.dumps(run.parameters, sort_keys=True), tuple(sorted(set(own)))
 
 
 def _show(flow: str, wanted: list[Wanted], missing: list[Wanted]) -> None:
