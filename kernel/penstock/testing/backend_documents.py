@@ -140,6 +140,8 @@ class BackendDocumentContract(BackendCase):
         tutorial.put_document(document("flow-group", "hello", "tutorial", schedule=every.model_dump()))
         assert tutorial.schedule_due(ahead=3) == 3
         tutorial.put_document(document("flow-group", "hello", "tutorial", schedule=every.model_dump(), labels=["gpu"]))
+        assert tutorial.schedule_due(ahead=3) >= 2  # made anew, but for one that is due within the minute
+        assert [run.labels for run in tutorial.list_flow_runs()].count(["gpu"]) >= 2
         assert len(tutorial.list_flow_runs()) == 3  # it is the same schedule
         asked = tutorial.create_flow_run("tutorial", "hello")
         assert tutorial.delete_document("flow-group", "hello", "tutorial")

@@ -134,9 +134,12 @@ def _limited(_connection: Connection, document: Document) -> dict[str, Any]:
 
 
 def _reschedule(connection: Connection, document: Document, before: Mapping[str, Any]) -> None:
-    """Let the runs of another schedule begin now, and none of the one before."""
-    if before.get("schedule") != document.data.get("schedule"):
+    """Let the runs of another schedule begin now, and none of the one before; what is to come is as is set now."""
+    changed = {name for name in FlowGroup.model_fields if before.get(name) != document.data.get(name)}
+    if "schedule" in changed:
         flows.begin_schedule_anew(connection, document.scope, document.name)
+    elif changed & {"labels", "parameters", "executor"}:
+        flows.make_anew(connection, document.scope, document.name)
 
 
 _KINDS: Final[dict[str, _Kind]] = {

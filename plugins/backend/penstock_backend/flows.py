@@ -1,7 +1,7 @@
 """Flows and their versions: registering, finding, listing, archiving, pausing."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from penstock.spec import FlowSpec
 
 _RUN_CONFIG: Final = "local"
+_SOON: Final = timedelta(minutes=1)
 """How runs begin of flows that were registered without saying how."""
 _GROUP: Final = (
     (documents.c.kind == "flow-group") & (documents.c.scope == projects.c.name) & (documents.c.name == flows.c.name)
@@ -145,6 +146,12 @@ def settled(row: AnyRow) -> datetime:
     return max(time for time in times if time is not None)
 
 
+def settle(connection: Connection, flow_id: str, time: datetime) -> None:
+    """Keep that the schedule of a flow has been acted on up to *time*, though its run goes."""
+    earlier = flows.c.schedule_since.is_(None) | (flows.c.schedule_since < time)
+    connection.execute(update(flows).where(flows.c.id == flow_id, earlier).values(schedule_since=time))
+
+
 def group(row: AnyRow) -> dict[str, Any]:
     """Return what is set for all versions of the flow."""
     return row.group_data or {}
@@ -191,10 +198,20 @@ def begin_schedule_anew(connection: Connection, project: str, name: str) -> None
     connection.execute(update(flows).where(flows.c.id == row.flow_id).values(schedule_since=clock.now()))
 
 
-def drop_unstarted(connection: Connection, flow_id: str) -> None:
-    """Delete the runs that a schedule made and that nobody has taken."""
+def make_anew(connection: Connection, project: str, name: str) -> None:
+    """Drop the coming runs of a schedule, so that they are made again as the flow is set now.
+
+    Those of the next minute stay as they are: there has to be somebody who makes the others.
+    """
+    row = find(connection, project, name)
+    lock(connection, [row.flow_id])
+    drop_unstarted(connection, row.flow_id, clock.now() + _SOON)
+
+
+def drop_unstarted(connection: Connection, flow_id: str, after: datetime | None = None) -> None:
+    """Delete the runs that a schedule made, for any times or those after *after*, and that nobody has taken."""
     unstarted = (
-        flow_runs.c.clock_time.is_not(None),
+        flow_runs.c.clock_time.is_not(None) if after is None else flow_runs.c.clock_time > after,
         flow_runs.c.fence == 0,
         flow_runs.c.state_type == "Scheduled",
     )

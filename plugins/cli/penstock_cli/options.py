@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -49,6 +50,20 @@ def executor(command: Decorated) -> Decorated:
         "-o", "--option", "executor_options", multiple=True, metavar="OPTION=VALUE", help="An option of the executor."
     )
     return type_name(option(command))
+
+
+def executor_request(type_name: str | None, chosen: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the executor to ask an agent for; one that is installed here is checked here."""
+    if type_name is None:
+        if chosen:
+            raise click.UsageError("Say with --executor what the options given with -o are for")
+        return None
+    from penstock.executors import Executor
+
+    wanted = {"type": type_name, **chosen}
+    with suppress(errors.PluginMissingError):  # it may be installed where the agent is
+        Executor.resolve(wanted)
+    return wanted
 
 
 def pairs(given: Iterable[str], what: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,7 +44,10 @@ def test_what_is_set_for_a_flow_is_shown_and_taken_back(penstock: Penstock, regi
         (("-p", "limt=3"), 'has no parameter "limt". Did you mean limit?'),
         (("--schedule", "every now and then"), "No interval is written"),
         (("--run-config", "env"), "An option is given as NAME=VALUE"),
-        (("-o", "max_workers=2"), "say of which: --executor TYPE"),
+        (("-o", "max_workers=2"), "Say with --executor what the options given with -o are for"),
+        (("--executor", "treads"), "Did you mean threads?"),
+        (("--executor", "threads", "-o", "workers=2"), "workers"),
+        (("--run-config", "nonsense=1"), "nonsense"),
     ],
 )
 def test_what_cannot_be_set_is_refused(penstock: Penstock, registered: str, words: tuple[str, ...], told: str) -> None:
@@ -51,6 +55,16 @@ def test_what_cannot_be_set_is_refused(penstock: Penstock, registered: str, word
     assert done.code == 2
     assert told in done.err
     assert json.loads(penstock("flows", "show", registered, "--json").out)["group"] == {}
+
+
+def test_a_schedule_that_gives_no_value_for_what_is_required_is_refused(penstock: Penstock, tmp_path: Path) -> None:
+    flow = 'from penstock import Flow, Parameter\nwith Flow("need") as flow:\n    Parameter("limit")()\n'
+    (tmp_path / "need.py").write_text(flow, encoding="utf-8")
+    assert penstock("register", str(tmp_path / "need.py"), "--project", "tutorial").code == 0
+    assert "limit" in penstock("flows", "set", "tutorial/need", "--schedule", "every hour").err
+    assert penstock("flows", "set", "tutorial/need", "--schedule", "every hour", "-p", "limit=3").code == 0
+    assert "limit" in penstock("flows", "reset", "tutorial/need", "parameters").err
+    assert json.loads(penstock("flows", "show", "tutorial/need", "--json").out)["group"]["parameters"] == {"limit": 3}
 
 
 def test_what_is_not_set_cannot_be_reset(penstock: Penstock, registered: str) -> None:

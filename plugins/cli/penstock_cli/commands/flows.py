@@ -1,13 +1,15 @@
 """`penstock flows`."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from penstock import errors
 from penstock.backends.models import Document
+from penstock.hooks.kinds import KindSpec
 from penstock.spec import FlowSpec
 from penstock_cli import options, printing
 from penstock_cli.groups import Group
@@ -16,6 +18,9 @@ from penstock_cli.printing import Cell, Styled
 
 if TYPE_CHECKING:
     from penstock.backends.models import RegisteredFlow
+
+_TIMES: Final = 100
+"""How many coming times of a schedule are looked at, as when a flow is registered."""
 
 
 @click.group(cls=Group, examples=["penstock flows list --project tutorial", "penstock flows show tutorial/census"])
@@ -109,9 +114,7 @@ def set_(
     schemas = {one["name"]: one.get("json_schema") for one in found.spec.get("parameters", ())}
     parameters = options.read_parameters(given, params_file, schemas)
     _refuse_unknown(found, parameters)
-    if executor_options and not executor_type:
-        raise click.UsageError("-o is an option of an executor; say of which: --executor TYPE")
-    executor = {**options.pairs(executor_options, "An option"), **({"type": executor_type} if executor_type else {})}
+    executor = options.executor_request(executor_type, options.pairs(executor_options, "An option"))
     configured = options.pairs(run_config, "An option")
     new: dict[str, Any] = {
         "schedule": _schedule_of(schedule) if schedule else None,
@@ -125,6 +128,7 @@ def set_(
     if not chosen:
         raise click.UsageError("Say what to set: --schedule, --label, -p, --executor, --run-config or --on-lost")
     data = {**found.group, **chosen}
+    _refuse_unusable(found, data)
     backend.put_document(Document(kind="flow-group", scope=project, name=name, data=data))
     printing.say(f"For all versions of {_name(found)} these are set: {', '.join(sorted(data))}")
 
@@ -138,12 +142,14 @@ def reset(flow: str, what: tuple[str, ...]) -> None:
     """Take back what `set` set, all or WHAT: schedule, labels, parameters, executor, run_config, on_lost."""
     project, name = options.flow_name(flow)
     backend = open_backend()
-    group = backend.get_flow(project, name).group
+    found = backend.get_flow(project, name)
+    group = found.group
     for one in what:
         if one not in group:
             hint = errors.did_you_mean(one, group) or f" What is set: {errors.listing(group)}"
             raise click.UsageError(f"{one} is not set for {flow}.{hint}")
     left = {key: value for key, value in group.items() if what and key not in what}
+    _refuse_unusable(found, left)
     if left:
         backend.put_document(Document(kind="flow-group", scope=project, name=name, data=left))
     else:
@@ -155,6 +161,25 @@ def _refuse_unknown(flow: "RegisteredFlow", parameters: Mapping[str, Any]) -> No
     """Raise ParameterError for a parameter that the flow does not have; what is required may be given with a run."""
     spec = FlowSpec.model_validate(flow.spec)
     spec.check_parameters({**{one.name: None for one in spec.parameters}, **parameters})
+
+
+def _refuse_unusable(flow: "RegisteredFlow", group: Mapping[str, Any]) -> None:
+    """Raise what is wrong with what is to be set: a run config that is none, a schedule that lacks a parameter.
+
+    Plugins that are not installed here may be where schedulers and agents are.
+    """
+    from penstock.run_configs import RunConfig
+    from penstock.schedules import Schedule
+
+    spec = FlowSpec.model_validate(flow.spec)
+    own = spec.run_config or KindSpec(type="local")
+    given = {"type": own.type, **group.get("run_config", {})}
+    with suppress(errors.PluginMissingError):
+        RunConfig.resolve({**(own.options if given["type"] == own.type else {}), **given})
+    schedule = group.get("schedule") or spec.schedule
+    with suppress(errors.PluginMissingError):
+        for event in Schedule.restore(schedule).events(_TIMES) if schedule else ():
+            spec.check_parameters({**group.get("parameters", {}), **event.parameter_defaults})
 
 
 def _schedule_of(text: str) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from penstock import errors
 from penstock_cli import display, flow_files, options, progress
 from penstock_cli.groups import Command
 from penstock_cli.invocation import current
@@ -71,7 +70,7 @@ def run(
         *options.flow_name(registered or ""),
         given=given,
         params_file=params_file,
-        executor=_executor_request(executor_type, chosen),
+        executor=options.executor_request(executor_type, chosen),
         name=name,
         labels=remote["labels"] or None,
         at=remote["at"],
@@ -99,22 +98,6 @@ def _executor(flow: "Flow", type_name: str | None, chosen: dict[str, Any]) -> "E
     wanted: Any = type_name or flow.executor
     executor: Executor = Executor.resolve(wanted, **chosen) if wanted is not None else Executor.configured(**chosen)
     return executor
-
-
-def _executor_request(type_name: str | None, chosen: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the executor to ask an agent for; one that is installed here is checked here."""
-    if type_name is None:
-        if chosen:
-            raise click.UsageError("Say with --executor what the options given with -o are for")
-        return None
-    from penstock.executors import Executor
-
-    wanted = {"type": type_name, **chosen}
-    try:
-        Executor.resolve(wanted)
-    except errors.PluginMissingError:  # it may be installed where the agent is
-        return wanted
-    return wanted
 
 
 def run_here(
