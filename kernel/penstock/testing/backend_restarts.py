@@ -1,10 +1,11 @@
 """What every backend holds to where people restart runs, let them go on, and set states by hand."""
 
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 
-from penstock import errors, states
+from penstock import clock, errors, states
 from penstock.backends import Backend
 from penstock.backends.models import Claim
 from penstock.spec import EdgeSpec, FlowSpec, ParameterSpec, TaskSpec
@@ -103,6 +104,25 @@ class BackendRestartContract(BackendCase):
         assert tutorial.set_state(run, states.Resume().serialize()).state.type == "Resume"
         (again,) = tutorial.claim("bob")
         assert (again.run.id, again.run.attempt) == (run, 1)
+
+    def test_a_run_keeps_the_time_it_was_scheduled_for_whenever_it_goes_on(self, tutorial: Backend) -> None:
+        time = clock.now() - timedelta(days=8)
+        run = tutorial.create_flow_run("tutorial", "hello", scheduled_time=time).id
+        (first,) = tutorial.claim("ann")
+        tutorial.report_states(run, first.fence, [report(states.Paused())])
+        tutorial.set_state(run, states.Resume().serialize())
+        (second,) = tutorial.claim("ann")
+        tutorial.report_states(run, second.fence, [report(states.Failed())])
+        later = clock.now() + timedelta(hours=1)
+        tutorial.set_state(run, states.Scheduled(start_time=later).serialize())
+        assert tutorial.claim("ann") == []
+        tutorial.set_state(run, states.Failed().serialize())
+        again = tutorial.restart_flow_run(run).run
+        assert not again.late
+        (third,) = tutorial.claim("ann")
+        assert first.run.scheduled_time is not None
+        assert abs(first.run.scheduled_time - time) < timedelta(milliseconds=1)
+        assert {one.run.scheduled_time for one in (first, second, third)} == {first.run.scheduled_time}
 
     def test_a_task_that_was_set_to_success_by_hand_is_used(self, tutorial: Backend, failed: Claim) -> None:
         run = failed.run.id

@@ -238,6 +238,23 @@ class BackendWorkContract(BackendCase):
         assert second.message == "x" * 300_000
         assert [one.slug for one in tutorial.list_task_runs(run)] == ["a" * 300]
 
+    def test_each_process_of_an_attempt_counts_its_own_lines(self, tutorial: Backend, claimed: Claim) -> None:
+        run = claimed.run.id
+        tutorial.report_logs(run, claimed.fence, [line(1, "before the pause")])
+        tutorial.report_states(run, claimed.fence, [report(states.Paused())])
+        tutorial.set_state(run, states.Resume().serialize())
+        (again,) = tutorial.claim("bob")
+        assert again.run.attempt == 1
+        for _ in range(2):
+            tutorial.report_logs(run, again.fence, [line(1, "after it")])
+        assert [one.message for one in tutorial.list_logs(run)] == ["before the pause", "after it"]
+
+    def test_a_level_of_any_name_is_kept(self, tutorial: Backend, claimed: Claim) -> None:
+        levels = ["INFO", "ABOUT AS IMPORTANT AS THE LAST ELECTION"]
+        lines = [line(number).model_copy(update={"level": level}) for number, level in enumerate(levels, start=1)]
+        tutorial.report_logs(claimed.run.id, claimed.fence, lines)
+        assert [one.level for one in tutorial.list_logs(claimed.run.id)] == levels
+
     def test_an_ended_run_still_takes_the_lines_it_logged_before(self, tutorial: Backend, claimed: Claim) -> None:
         run, fence = claimed.run.id, claimed.fence
         tutorial.report_states(run, fence, [report(states.Success())])
@@ -303,6 +320,28 @@ class BackendWorkContract(BackendCase):
             assert tutorial.schedule_due(NOON, ahead=2) == 0
         assert "twice" in caplog.text
         assert "limit" in caplog.text
+
+    def test_a_run_that_its_schedule_would_make_again_is_not_deleted(self, scheduled: Backend) -> None:
+        begun = clock.now()
+        scheduled.schedule_due(begun, ahead=1)
+        (coming,) = scheduled.list_flow_runs("tutorial", "minutely")
+        with pytest.raises(errors.ConflictError, match=f"runs cancel {coming.name}"):
+            scheduled.delete_flow_run(coming.id)
+        scheduled.cancel_flow_run(coming.id)
+        with pytest.raises(errors.ConflictError, match="after its time"):
+            scheduled.delete_flow_run(coming.id)
+        assert scheduled.schedule_due(begun, ahead=1) == 0
+
+    def test_a_run_of_a_schedule_that_is_deleted_does_not_come_back(self, scheduled: Backend) -> None:
+        hour_ago = clock.now() - HOUR
+        assert scheduled.schedule_due(hour_ago, ahead=1) == 1
+        (past,) = scheduled.list_flow_runs("tutorial", "minutely")
+        scheduled.cancel_flow_run(past.id)
+        scheduled.delete_flow_run(past.id)
+        assert scheduled.schedule_due(clock.now(), ahead=1, catchup="all") == 1
+        (coming,) = scheduled.list_flow_runs("tutorial", "minutely")
+        assert coming.scheduled_time is not None
+        assert coming.scheduled_time > hour_ago + HOUR
 
     def test_pausing_a_schedule_drops_the_runs_that_have_not_begun(self, scheduled: Backend) -> None:
         asked = scheduled.create_flow_run("tutorial", "minutely")

@@ -267,7 +267,7 @@ class SQLBackend(Backend):
     def report_logs(self, run: str, fence: int, logs: Sequence[Log]) -> None:
         """Keep log lines that are not there yet."""
         with self._database.writing() as connection:
-            incoming.take_logs(connection, leases.held(connection, run, fence).id, logs)
+            incoming.take_logs(connection, leases.held(connection, run, fence).id, fence, logs)
 
     def end_lost_runs(self, now: datetime | None = None) -> int:
         """End every run whose lease expired before *now*, and those that were told to stop long ago."""

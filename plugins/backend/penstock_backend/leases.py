@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Final
 from uuid import uuid4
 
-from sqlalchemy import Connection, Select, bindparam, func, select, update
+from sqlalchemy import Connection, Select, Text, bindparam, func, select, update
 
 from penstock import clock, errors, states
 from penstock.backends.models import Agent, Claim, Heartbeat
@@ -17,7 +17,7 @@ from penstock_backend.database import insert_new, now
 from penstock_backend.projects import check_name
 from penstock_backend.slots import Slots
 from penstock_backend.tables import AnyRow, agents, columns_of, flow_runs
-from penstock_backend.transitions import DUE, ENDED, UNDER_WAY
+from penstock_backend.transitions import ENDED, UNDER_WAY
 
 SEEN_SECONDS: Final = 10
 """How exact `Agent.last_seen` is: an idle agent asks ten times a second and writes once in this time."""
@@ -40,20 +40,18 @@ _HELD: Final = (
 """What has to be known of a run to take a report on it: not what it was asked to do."""
 _WAITING: Final = (
     select(flow_runs.c.id, flow_runs.c.labels)
-    .where(flow_runs.c.state_type.in_(sorted(DUE)), flow_runs.c.scheduled_time <= bindparam("now"))
-    .order_by(flow_runs.c.scheduled_time, flow_runs.c.created)
+    .where(flow_runs.c.due <= bindparam("now"), (flow_runs.c.labels.cast(Text) != "[]") == bindparam("labelled"))
+    .order_by(flow_runs.c.due, flow_runs.c.created)
     .execution_options(yield_per=_PAGE)
 )
 _STILL_WAITING: Final = (
     select(flow_runs.c.id)
-    .where(flow_runs.c.id.in_(bindparam("ids", expanding=True)), flow_runs.c.state_type.in_(sorted(DUE)))
-    .order_by(flow_runs.c.scheduled_time, flow_runs.c.created)
+    .where(flow_runs.c.id.in_(bindparam("ids", expanding=True)), flow_runs.c.due.is_not(None))
+    .order_by(flow_runs.c.due, flow_runs.c.created)
     .limit(bindparam("limit"))
     .with_for_update(key_share=True, skip_locked=True)
 )
-_NEXT: Final = select(func.min(flow_runs.c.scheduled_time)).where(
-    flow_runs.c.state_type.in_(sorted(DUE)), flow_runs.c.scheduled_time > bindparam("now")
-)
+_NEXT: Final = select(func.min(flow_runs.c.due)).where(flow_runs.c.due > bindparam("now"))
 _AGENT: Final = select(agents).where(agents.c.name == bindparam("name"))
 
 
@@ -63,8 +61,8 @@ def due(connection: Connection, labels: Collection[str], limit: int, *, locked: 
     Those are left out for which a label has no slot. With *locked* nobody else gives slots away meanwhile.
     """
     has, slots = set(labels), Slots(connection, "label", locked=locked)
-    with connection.execute(_WAITING, {"now": now(connection)}) as rows:
-        fitting = (row for row in rows if (wants := set(row.labels)) <= has and bool(wants) == bool(has))
+    with connection.execute(_WAITING, {"now": now(connection), "labelled": bool(has)}) as rows:
+        fitting = (row for row in rows if set(row.labels) <= has)
         return list(islice((row.id for row in fitting if slots.take(row.labels)), limit))
 
 

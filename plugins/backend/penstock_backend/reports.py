@@ -24,7 +24,9 @@ _NEAR: Final = _OF_RUN.where(
 _LAST_TASK: Final = select(func.max(task_runs.c.position)).where(task_runs.c.flow_run_id == bindparam("run"))
 _LAST_LINE: Final = select(func.max(logs.c.position)).where(logs.c.flow_run_id == bindparam("run"))
 _KNOWN_LINES: Final = select(logs.c.attempt, logs.c.sequence).where(
-    logs.c.flow_run_id == bindparam("run"), logs.c.sequence.between(bindparam("first"), bindparam("last"))
+    logs.c.flow_run_id == bindparam("run"),
+    logs.c.fence == bindparam("of_fence"),
+    logs.c.sequence.between(bindparam("first"), bindparam("last")),
 )
 _CHANGE_TASK: Final = update(task_runs).where(task_runs.c.id == bindparam("changed"))
 _ADD_TASKS, _ADD_STATES, _ADD_LINES = insert(task_runs), insert(task_run_states), insert(logs)
@@ -46,25 +48,26 @@ def take_states(connection: Connection, row: AnyRow, reports: Sequence[StateRepo
         runs.store(connection, row, flow)
 
 
-def take_logs(connection: Connection, run_id: str, lines: Sequence[Log]) -> None:
-    """Keep the lines that are not there yet, at the next positions of the run."""
-    known = _known(connection, run_id, lines)
+def take_logs(connection: Connection, run_id: str, fence: int, lines: Sequence[Log]) -> None:
+    """Keep the lines that are not there yet, at the next positions of the run; each lease counts its own."""
+    known = _known(connection, run_id, fence, lines)
     new = {(line.attempt, line.sequence): line for line in lines if (line.attempt, line.sequence) not in known}
     if not new:
         return
     last = connection.execute(_LAST_LINE, {"run": run_id}).scalar() or 0
     rows = [
-        {"flow_run_id": run_id, "position": position, **line.model_dump()}
+        {"flow_run_id": run_id, "fence": fence, "position": position, **line.model_dump()}
         for position, line in enumerate(new.values(), start=last + 1)
     ]
     connection.execute(_ADD_LINES, rows)
 
 
-def _known(connection: Connection, run_id: str, lines: Sequence[Log]) -> set[tuple[int, int]]:
+def _known(connection: Connection, run_id: str, fence: int, lines: Sequence[Log]) -> set[tuple[int, int]]:
     if not lines:
         return set()
     sequences = [line.sequence for line in lines]
-    found = connection.execute(_KNOWN_LINES, {"run": run_id, "first": min(sequences), "last": max(sequences)})
+    which = {"run": run_id, "of_fence": fence, "first": min(sequences), "last": max(sequences)}
+    found = connection.execute(_KNOWN_LINES, which)
     return {(row.attempt, row.sequence) for row in found}
 
 

@@ -13,7 +13,7 @@ from penstock.backends.models import FlowRun, RestartPlan
 from penstock.spec import FlowSpec
 from penstock_backend import runs
 from penstock_backend.tables import NOT_MAPPED, AnyRow, flow_versions, task_run_states, task_runs
-from penstock_backend.transitions import DUE, ENDED, UNDER_WAY, WAITING, Course
+from penstock_backend.transitions import ENDED, UNDER_WAY, WAITING, Course
 
 REUSED: Final = frozenset({"Success", "Cached", "Mapped", "Skipped"})
 _SPEC: Final = select(flow_versions.c.spec).where(flow_versions.c.id == bindparam("version"))
@@ -119,8 +119,7 @@ def set_run_state(connection: Connection, run: str, state: Mapping[str, Any]) ->
         raise errors.ConflictError(f'Run "{row.name}" is {row.state_type} on agent {row.agent}; {hint}')
     if row.state_type in ENDED:
         return runs.reopen(connection, row, new)
-    given = {"scheduled_time": getattr(new, "start_time", None) or clock.now()} if new.type in DUE else {}
-    return runs.enter(connection, row, new, fence=row.fence + bool(row.fence), **given)
+    return runs.enter(connection, row, new, fence=row.fence + bool(row.fence))
 
 
 def set_task_state(connection: Connection, run: str, task: str, state: Mapping[str, Any]) -> FlowRun:

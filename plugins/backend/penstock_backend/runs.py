@@ -126,6 +126,7 @@ def insert_run(connection: Connection, flow: AnyRow, request: Request, **columns
         "executor": request.executor or flow_rows.group(flow).get("executor"),
         "created": now,
         "scheduled_time": due,
+        "due": due,
         "fence": 0,
         **course.run_columns(),
         **columns,
@@ -180,7 +181,7 @@ def list_runs(
     elif flow is not None:
         query = query.where(flows.c.name == flow)
     if state == LATE:
-        query = query.where(flow_runs.c.state_type.in_(DUE), flow_runs.c.scheduled_time < _late_since())
+        query = query.where(flow_runs.c.due < _late_since())
     elif state is not None:
         query = query.where(flow_runs.c.state_type.in_(_types_below(state)))
     return [record(row) for row in connection.execute(query)]
@@ -219,12 +220,22 @@ def cancel(connection: Connection, run: str) -> FlowRun:
 
 
 def delete_run(connection: Connection, run: str) -> None:
-    """Delete a run with all that belongs to it; raises ConflictError while an agent holds it."""
+    """Delete a run with all that belongs to it; raises ConflictError while an agent holds it.
+
+    A run that a schedule made stays until it has ended and its time has passed: its schedule would make it again.
+    """
     row = find_locked(connection, run)
+    cancel_first = f"cancel it first: penstock runs cancel {row.name}"
     if row.state_type in UNDER_WAY:
-        cancel_first = f"cancel it first: penstock runs cancel {row.name}"
         message = f'Run "{row.name}" is {row.state_type} on agent {row.agent}; {cancel_first}'
         raise errors.ConflictError(message)
+    if row.clock_time is not None:
+        again = f'The schedule of flow "{row.flow}" would make run "{row.name}" again'
+        if row.state_type not in ENDED:
+            raise errors.ConflictError(f"{again}; {cancel_first}")
+        if row.clock_time > moment(connection):
+            raise errors.ConflictError(f"{again}; delete it after its time, {row.clock_time:%Y-%m-%d %H:%M:%S} UTC")
+        flow_rows.settle(connection, row.flow_id, row.clock_time)
     connection.execute(delete(flow_runs).where(flow_runs.c.id == row.id))
 
 
@@ -246,8 +257,7 @@ def reopen(connection: Connection, row: AnyRow, new: states.State) -> FlowRun:
     attempt = row.attempt + (new.type not in ENDED)
     course = course_of(row)
     course.enter(new.serialize(), clock.now(), attempt, anew=True)
-    columns: dict[str, Any] = {"scheduled_time": getattr(new, "start_time", None) or clock.now(), "agent": None}
-    changed = columns if new.type not in ENDED else {}
+    changed = {"agent": None} if new.type not in ENDED else {}
     store(connection, row, course, change=_REOPEN, fence=row.fence + 1, **changed)
     return get(connection, row.id)
 
@@ -256,7 +266,7 @@ def store(connection: Connection, row: AnyRow, course: Course, change: Update = 
     """Keep what *course* added to the run of *row*; if that ended it, its task runs under way end too."""
     if course.type not in UNDER_WAY:
         columns = {"lease_expires": None, **columns}
-    which = {"of_run": row.id, "of_version": row.state_version}
+    which = {"of_run": row.id, "of_version": row.state_version, "due": _due(course)}
     if connection.execute(change, {**which, **course.run_columns(), **columns}).rowcount != 1:
         message = f'Run "{row.name}" changed while it was reported on; read it again'
         raise errors.ConflictError(message)
@@ -287,7 +297,7 @@ def course_of(row: AnyRow, subject: str = "Run") -> Course:
 
 def record(row: AnyRow) -> FlowRun:
     """Return what the backend hands out for *row*."""
-    late = row.state_type in DUE and row.scheduled_time < _late_since()
+    late = row.due is not None and row.due < _late_since()
     return FlowRun(state=_state(row), late=late, **columns_of(row))
 
 
@@ -324,6 +334,14 @@ def _check_parameter(name: str, value: Any) -> None:
     except (TypeError, ValueError) as error:
         message = f'The parameter "{name}" is no JSON: {error}. Pass text, numbers, lists or mappings'
         raise errors.ParameterError(message) from error
+
+
+def _due(course: Course) -> datetime | None:
+    """Return from when on an agent may take the run; None if it waits for none."""
+    if course.type not in DUE:
+        return None
+    named = course.data.get("start_time")
+    return datetime.fromisoformat(named) if named else course.timestamp
 
 
 def _late_since() -> datetime:

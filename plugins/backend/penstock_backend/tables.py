@@ -171,6 +171,7 @@ flow_runs: Final = Table(
     Column("executor", JSON(none_as_null=True)),
     Column("created", UTCDateTime, nullable=False),
     Column("scheduled_time", UTCDateTime, nullable=False),
+    Column("due", UTCDateTime),  # while the run waits for an agent, from when on one may take it
     Column("start_time", UTCDateTime),
     Column("end_time", UTCDateTime),
     _name("idempotency_key", nullable=True),
@@ -184,7 +185,8 @@ flow_runs: Final = Table(
     UniqueConstraint("flow_id", "idempotency_key"),
     UniqueConstraint("flow_id", "clock_time", "clock", name="uq_flow_runs_clock"),
     Index("ix_flow_runs_name", "name"),
-    Index("ix_flow_runs_due", "state_type", "scheduled_time"),
+    Index("ix_flow_runs_due", "due", "created"),  # of those that are due, as with the tags of task runs
+    Index("ix_flow_runs_state_type", "state_type"),
     Index("ix_flow_runs_created", "created"),
     Index("ix_flow_runs_lease_expires", "lease_expires"),
 )
@@ -229,12 +231,13 @@ logs: Final = Table(
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("attempt", Integer, nullable=False),
     Column("sequence", Integer, nullable=False),
+    Column("fence", Integer, nullable=False, server_default="0"),  # of the lease under which it was sent
     Column("timestamp", UTCDateTime, nullable=False),
-    Column("level", String(32), nullable=False),
+    Column("level", Words, nullable=False),
     Column("logger", Words, nullable=False),
     Column("message", Words, nullable=False),
     Column("task", Words),
-    UniqueConstraint("flow_run_id", "attempt", "sequence"),
+    UniqueConstraint("flow_run_id", "fence", "sequence", "attempt", name="uq_logs_line"),
 )
 
 agents: Final = Table(

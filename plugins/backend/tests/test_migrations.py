@@ -1,3 +1,4 @@
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
 
-from penstock import errors
+from penstock import clock, errors, states
+from penstock.backends.models import Log, StateReport
 from penstock.spec import FlowSpec
 from penstock_backend import SQLBackend, migrations, tables
 from penstock_backend.sqlite_file import SQLiteFile
@@ -59,6 +61,32 @@ def test_a_database_of_the_first_form_keeps_every_row(tmp_path: Path) -> None:
         connection.execute(text("DELETE FROM flow_runs"))
         assert connection.execute(text("SELECT * FROM flow_run_states")).all() == []
     database.close()
+
+
+def test_going_back_keeps_every_line_and_when_runs_are_due(tmp_path: Path) -> None:
+    store = SQLBackend(f"sqlite:///{tmp_path / 'penstock.db'}")
+    store.create_project("tutorial")
+    store.register_flow(FlowSpec(name="hello"), project="tutorial")
+    run = store.create_flow_run("tutorial", "hello").id
+    tomorrow = clock.now() + timedelta(days=1)
+    for number in (1, 2):
+        (claim,) = store.claim("ann")
+        line = Log(sequence=1, attempt=1, timestamp=clock.now(), level="INFO", logger="root", message=f"lease {number}")
+        store.report_logs(run, claim.fence, [line])
+        store.report_states(run, claim.fence, [StateReport(state=states.Paused().serialize(), timestamp=clock.now())])
+        store.set_state(run, states.Resume().serialize())
+    store.set_state(run, states.Scheduled(start_time=tomorrow).serialize())
+    store.close()
+    engine = create_engine(f"sqlite:///{tmp_path / 'penstock.db'}")
+    with engine.begin() as connection:
+        configuration = migrations.config()
+        configuration.attributes["connection"] = connection
+        command.downgrade(configuration, "0005")
+    engine.dispose()
+    assert [line.message for line in store.list_logs(run)] == ["lease 1", "lease 2"]
+    assert store.claim("ann") == []
+    assert store.get_flow_run(run).scheduled_time == tomorrow
+    store.close()
 
 
 def test_a_database_of_a_newer_penstock_is_refused_naming_both_revisions_and_left_alone(tmp_path: Path) -> None:

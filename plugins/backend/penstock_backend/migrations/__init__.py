@@ -11,7 +11,7 @@ from penstock import errors
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD: Final = "0005"
+HEAD: Final = "0006"
 """The revision this penstock works with; known here, so that Alembic is imported only to migrate."""
 
 
