@@ -61,6 +61,9 @@ def offered(kind: type[Kind], facade: Any) -> None:
         assert facade.Acme is Acme
         assert kind.resolve("acme").address == "here"  # type: ignore[attr-defined]
         assert kind.restore(Acme(address="there").spec()) == Acme(address="there")
+        for wrong, example in ((Acme, r"an object such as Acme\(\)"), (5, "an object")):
+            with pytest.raises(errors.SettingsError, match=f"{kind.kind} cannot be .*{example}, a type name, a URL"):
+                kind.resolve(wrong)  # type: ignore[arg-type]
     with pytest.raises(errors.UnknownTypeError):
         kind.resolve("acme")
 

@@ -7,10 +7,10 @@ from concurrent import futures
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from multiprocessing import spawn
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from unittest.mock import patch
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from penstock import errors
 from penstock.executors import Executor, ProcessExecutor, ThreadExecutor
@@ -44,6 +44,16 @@ class DaskExecutor(Executor):
     if TYPE_CHECKING:  # pydantic's own signature knows no positional arguments
 
         def __init__(self, address: str | None = None, **options: Any) -> None: ...
+
+    @model_validator(mode="after")
+    def _refuse_two_clusters(self) -> Self:
+        """Refuse what is for a temporary cluster beside the address of one that is there."""
+        own = ("n_workers", "cluster_class", "cluster_kwargs", "adapt_kwargs")
+        given = [name for name in own if getattr(self, name)]
+        if self.address is not None and given:
+            message = f"{errors.listing(given)} are for a temporary cluster, and {self.address} is one that is there"
+            raise ValueError(f"{message}; leave out the one or the other")
+        return self
 
     @contextmanager
     def open(self) -> Iterator[futures.Executor]:

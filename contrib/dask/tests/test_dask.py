@@ -141,6 +141,13 @@ def test_an_address_at_which_nobody_answers_is_named() -> None:
         flow.run(executor=nowhere)
 
 
+def test_a_cluster_that_is_there_is_given_nothing_that_a_temporary_one_is() -> None:
+    with pytest.raises(
+        errors.SettingsError, match=r"adapt_kwargs, n_workers are for a temporary cluster, and tcp://a:1"
+    ):
+        DaskExecutor("tcp://a:1", n_workers=3, adapt_kwargs={"minimum": 1})
+
+
 def test_a_cluster_of_another_class_adapts() -> None:
     given: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": ":0", "n_workers": 0}
     adapting = DaskExecutor(

@@ -1,6 +1,7 @@
 """The executor of this plugin: a Ray cluster, one on this machine for the run or one that is there."""
 
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from concurrent import futures
@@ -15,6 +16,7 @@ from penstock.executors import Executor
 _STARTS: Final = 3
 """Times a cluster is started: its own parts may miss one another where another starts at the same moment."""
 _ENDING_SECONDS: Final = 5
+_CONNECT_SECONDS: Final = 10
 
 
 class RayExecutor(Executor):
@@ -66,6 +68,8 @@ class RayExecutor(Executor):
         given: dict[str, Any] = {"logging_level": "ERROR", "ignore_reinit_error": True}
         if self.address is None:
             given |= {"include_dashboard": False, "num_cpus": self.num_cpus}
+        if self.address is not None:
+            _check_answers(self.address)
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what it is to become, and warns of
         for left in reversed(range(1 if self.address else _STARTS)):
             try:
@@ -90,6 +94,18 @@ class RayExecutor(Executor):
             message = f"The workers of the Ray cluster at {self.address} lack what is needed: {last}"
             raise errors.ExecutorError(f"{message}. Install penstock-ray there, as it is here") from error
         check_versions(versions(), there, str(self.address))
+
+
+def _check_answers(address: str) -> None:
+    """Raise ExecutorError if nobody takes a connection at *address*: Ray itself tries for minutes."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if not (colon and port.isdigit()):
+        return  # a name that Ray knows, such as auto
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        hint = "Is it running, and can it be reached from here?"
+        raise errors.ExecutorError(f"No Ray cluster answers at {address}: {error}. {hint}") from error
 
 
 def _end() -> None:

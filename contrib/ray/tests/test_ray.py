@@ -1,5 +1,6 @@
 """What Ray does beyond what every executor holds to."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +11,7 @@ from penstock.executors import Executor
 from penstock.testing import calls
 from penstock.testing.executors import ReferencesContract
 from penstock_ray import RayExecutor
-from penstock_ray.executors import check_versions
+from penstock_ray.executors import _check_answers, check_versions
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -34,6 +35,12 @@ def test_a_tag_asks_for_a_resource() -> None:
     state = flow.run(executor=RayExecutor())
     assert state.result[given].result == 8
     assert "'ray-resource:disk=many' asks for an amount that is no number" in state.result[wrong].message
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://[::1]:9", "127.0.0.1:99999"])
+def test_an_address_at_which_nobody_answers_is_named(address: str) -> None:
+    with pytest.raises(errors.ExecutorError, match=f"No Ray cluster answers at {re.escape(address)}: .*reached"):
+        _check_answers(address)
 
 
 @pytest.mark.parametrize("name", ["Python", "penstock"])

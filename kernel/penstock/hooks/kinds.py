@@ -80,8 +80,12 @@ class Kind(BaseModel, extra="forbid", validate_assignment=True, arbitrary_types_
             return cls.restore(value)
         if isinstance(value, Mapping) and set(value) <= {"type", "options", "distribution"} and "options" in value:
             return cls.restore(value)
-        given: Any = settings.kind_options(value)
-        given = {**given, **options}
+        found: Any = settings.kind_options(value)
+        if not isinstance(found, Mapping):
+            example = f" such as {value.__name__}()" if isinstance(value, type) else ""
+            expected = f"expected an object{example}, a type name, a URL or a mapping"
+            raise errors.SettingsError(f"{cls.kind} cannot be {value!r}; {expected}")
+        given = {**found, **options}
         if given.keys().isdisjoint({"type", "url"}):
             raise errors.SettingsError(f"{cls.kind} needs a type or a url; found {sorted(given) or 'nothing'}")
         make = lookup.find(cls.kind, given.pop("type")) if "type" in given else cls._for_url(given["url"]).from_url
