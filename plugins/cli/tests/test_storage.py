@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from penstock import Secret
+from penstock import Secret, settings
 from penstock.storage import Reference, Source, Storage
 
 HOUR = 3600
@@ -60,6 +60,29 @@ def test_what_no_flow_refers_to_is_removed_once_it_is_old_enough(
     assert len(left) == 3  # two versions of the census, and the young one
     assert penstock("storage", "gc", "--yes").out == "There is nothing to remove\n"
     assert penstock("storage", "gc", "--yes", "--json").out == "[]\n"
+
+
+@pytest.mark.parametrize("spelling", ["file://{link}/flows", "file://{home}//flows", "file://{home}/../home/flows"])
+def test_what_a_flow_refers_to_stays_however_its_place_is_spelled(
+    penstock: Callable[..., Any], registered: str, home: Path, monkeypatch: pytest.MonkeyPatch, spelling: str
+) -> None:
+    old, link = left_over(Storage.resolve("local"), hours=2), home.with_name("link")
+    link.symlink_to(home)
+    place = spelling.format(home=home, link=link)
+    (removed,) = json.loads(penstock("storage", "gc", place, "--older-than", "0", "--yes", "--json").out)
+    assert Path(removed["location"].removeprefix("file://")).name == Path(old.location).name
+    monkeypatch.setenv("PENSTOCK_HOME", str(link))  # the settings name the place in this way, the flow in another
+    with settings.override():
+        (told,) = json.loads(penstock("storage", "ls", "--json").out)
+    assert told["flows"] == [f"{registered} v1"]
+
+
+def test_what_a_flow_refers_to_stays_where_another_machine_has_its_place_elsewhere(
+    penstock: Callable[..., Any], registered: str, home: Path
+) -> None:
+    (home / "flows").rename(home / "mounted")
+    done = penstock("storage", "gc", f"file://{home}/mounted", "--older-than", "0", "--yes")
+    assert done.out == "There is nothing to remove\n"
 
 
 def test_it_asks_before_anything_is_removed(penstock: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """`penstock storage`."""
 
+import os
 from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -65,7 +66,8 @@ def ls(*, place: str | None, as_json: bool, limit: int) -> None:
 def gc(*, place: str | None, older_than: float, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Remove what is stored in PLACE and no registered flow refers to, in any version of it.
 
-    Only flows of this backend count: do not do this where another backend stores its flows too.
+    Only flows of this backend count: do not do this where another backend stores its flows too. What is called like
+    something that a flow refers to stays wherever it lies, as one place may have several spellings.
     """
     until = clock.now() - timedelta(hours=older_than)
     found = [
@@ -102,7 +104,7 @@ def _everything(place: str | None) -> "Iterator[tuple[Storage, Stored, list[str]
         try:
             found = {_plain(stored.location): stored for stored in storage.stored()}
             for location in sorted(found.keys() - seen):
-                yield storage, found[location], referring.get(location, [])
+                yield storage, found[location], referring.get(_name(location), [])
             seen |= found.keys()
         except errors.StorageUnreachableError:
             raise
@@ -139,13 +141,22 @@ def _referring(flows: "Iterable[RegisteredFlow]") -> "dict[str, list[str]]":
         references = ((flow.spec.get("storage") or {}).get("options") or {}).get("references") or {}
         for reference in references.values():
             name = f"{flow.project}/{flow.name} v{flow.version}"
-            found.setdefault(_plain(reference["location"]), []).append(name)
+            found.setdefault(_name(reference["location"]), []).append(name)
     return found
+
+
+def _name(location: str) -> str:
+    """Return what tells a source from others wherever it lies: the folder of its flow, and the moment it was stored.
+
+    The whole location would not do: a link, a mount or another machine has the same place under another path.
+    """
+    return "/".join(location.split("/")[-2:])
 
 
 def _plain(location: str) -> str:
     """Return a location as it is the same in every spelling of a local folder."""
-    return location.removeprefix("file://").removeprefix("local://")
+    path = location.removeprefix("file://").removeprefix("local://")
+    return location if "://" in path else os.path.realpath(path)
 
 
 def _record(stored: "Stored", flows: list[str]) -> dict[str, Any]:
