@@ -1,6 +1,5 @@
 """What is seen of a run while it runs: a live tree on a terminal, a line per change elsewhere, JSON, or nothing."""
 
-import json
 from datetime import UTC
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
@@ -103,13 +102,11 @@ class Events(Display):
             "message": change.state.message,
             "timestamp": change.time.astimezone(UTC).isoformat(),
         }
-        click.echo(json.dumps(event, ensure_ascii=False))
+        printing.print_json(event)
 
     def log(self, log: "Log") -> None:
         """Print a line of the log."""
-        click.echo(
-            json.dumps({"event": "log", "run": self.progress.title, **log.model_dump(mode="json")}, ensure_ascii=False)
-        )
+        printing.print_json({"event": "log", "run": self.progress.title, **log.model_dump(mode="json")})
 
 
 def choose(progress: Progress, *, as_json: bool, quiet: bool, children: bool = True) -> Display:

@@ -4,6 +4,7 @@ Exit codes: 0 well; 1 the run failed, or the answer is no; 2 bad usage or bad in
 reach; 130 interrupted.
 """
 
+import io
 import sys
 import traceback
 from collections.abc import Sequence
@@ -93,6 +94,8 @@ for _name, _help in _COMMANDS.items():
 
 def main() -> None:
     """Run the command line that this process was called with, and exit."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # text of flows may hold what no encoding has: shown, as on stderr
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 

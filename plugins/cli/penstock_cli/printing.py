@@ -43,7 +43,12 @@ def say(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print *value* as JSON, on a line of its own."""
-    click.echo(json.dumps(value, ensure_ascii=False))
+    click.echo(json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """Return *value* as JSON; half a pair of surrogates, which UTF-8 cannot hold, stays escaped as JSON has it."""
+    return json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace").decode()
 
 
 def print_records(

@@ -60,6 +60,16 @@ def test_quiet_leaves_the_exit_code_only(penstock: Callable[..., Any], census: P
     assert (done.code, done.out, done.err) == (code, "", "")
 
 
+def test_a_failure_that_utf_8_has_no_words_for_is_shown_all_the_same() -> None:
+    lines = ("from penstock import Flow, task", "@task", "def fail():", "    raise ValueError('\\ud800')")
+    flow = ("with Flow('odd') as flow:", "    fail()")
+    Path("odd.py").write_text("\n".join((*lines, *flow)), encoding="utf-8")
+    command = [sys.executable, "-m", "penstock_cli", "run", "odd.py"]
+    done = subprocess.run(command, check=False, text=True, capture_output=True)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.count("ValueError: \\ud800") == 2
+
+
 def test_what_tasks_log_is_shown_and_what_penstock_says_of_states_is_not(census: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "penstock_cli", "run", "census.py", "-p", "limit=1"],

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from penstock import errors
+from penstock.backends.models import Document
+from penstock.states import Failed
 
 
 @contextmanager
@@ -114,6 +116,28 @@ def test_waiting_can_be_given_up(penstock: Callable[..., Any], registered: str) 
     created(penstock, registered, "--name", "first")
     done = penstock("runs", "wait", "first", "--timeout", "0.1")
     assert (done.code, done.out) == (1, "first has not ended after 0.1 s\n")
+
+
+def test_a_run_that_is_waited_for_in_vain_is_printed_as_json(penstock: Callable[..., Any], registered: str) -> None:
+    run = created(penstock, registered, "--name", "first")
+    done = penstock("runs", "wait", "first", "--timeout", "0.1", "--json")
+    assert done.code == 1
+    assert json.loads(done.out) == json.loads(penstock("runs", "list", "--json").out)[0]
+    assert json.loads(done.out)["id"] == run["id"]
+
+
+def test_json_holds_any_text(penstock: Callable[..., Any], registered: str, reporter: Any) -> None:
+    odd = "half a pair \ud800 and é"
+    told = ascii(odd)  # for the words of a test that fails
+    reporter.backend.put_document(Document(kind="value", name="odd", data={"value": odd}))
+    assert ascii(json.loads(penstock("kv", "get", "odd").out)) == told
+    assert penstock("kv", "list").out.splitlines()[1].split("  ")[1] == '"half a pair \\ud800 and é"'
+    created(penstock, registered, "--name", "first")
+    claim = reporter.claim()
+    reporter.report(claim, Failed(odd))
+    assert ascii(json.loads(penstock("runs", "list", "--json").out)[0]["state"]["message"]) == told
+    events = [json.loads(line) for line in penstock("runs", "wait", "first", "--json").out.splitlines()]
+    assert ascii(events[-1]["state"]["message"]) == told
 
 
 def test_it_is_said_once_how_to_start_an_agent_if_nobody_listens(

@@ -1,6 +1,5 @@
 """`penstock kv`."""
 
-import json
 import textwrap
 from typing import Any, Final
 
@@ -60,4 +59,4 @@ def delete(key: str) -> None:
 
 
 def _brief(value: Any) -> str:
-    return textwrap.shorten(json.dumps(value, ensure_ascii=False), _SHOWN, placeholder=" …")
+    return textwrap.shorten(printing.json_text(value), _SHOWN, placeholder=" …")

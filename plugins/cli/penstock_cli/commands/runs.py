@@ -196,7 +196,10 @@ def wait(run: str, *, timeout: float | None, as_json: bool) -> int:
     try:
         backend.wait_for_flow_run(found.id, timeout)
     except TimeoutError:
-        printing.say(f"{found.name} has not ended after {timeout:g} s")
+        if as_json:
+            printing.print_json(backend.get_flow_run(found.id).model_dump(mode="json"))
+        else:
+            printing.say(f"{found.name} has not ended after {timeout:g} s")
         return 1
     return remote_runs.watch(backend, found, as_json=as_json)
 
