@@ -133,6 +133,43 @@ class BackendRestartContract(BackendCase):
         plan = tutorial.restart_flow_run(run)
         assert (plan.reused, plan.again) == ({"load-1": 1, "measure-1": 3, "tell-1": 1}, {"total-1": 1})
 
+    def test_a_task_is_found_by_its_whole_name_before_that_means_a_child(self, tutorial: Backend) -> None:
+        names = ("load", "load['price']", "load[0]")
+        tasks = [TaskSpec(slug=f"{name}-1", name=name, type="x") for name in names]
+        tutorial.register_flow(FlowSpec(name="prices", tasks=tasks), project="tutorial")
+        run = tutorial.create_flow_run("tutorial", "prices").id
+        for name in names[1:]:
+            tutorial.set_state(run, states.Success().serialize(), task=name)
+        assert self._types(tutorial, run) == dict.fromkeys(names[1:], "Success")
+        assert [one.map_index for one in tutorial.list_task_runs(run)] == [None, None]
+
+    def test_a_child_that_the_run_cannot_have_is_told_which_there_are(self, tutorial: Backend, failed: Claim) -> None:
+        run, done = failed.run.id, states.Success().serialize()
+        tutorial.restart_flow_run(run)
+        (again,) = tutorial.claim("bob")
+        ends = [report(states.Mapped(n_map_states=3), "total-1"), report(states.Failed("no"))]
+        tutorial.report_states(run, again.fence, ends)
+        tutorial.set_state(run, done, task="total[2]")
+        before = self._types(tutorial, run)
+        for task, told in (
+            ("total[3]", r'Task "total" of run "calm-heron" has no child 3: it has 3, from total\[0\] on'),
+            ("total[99999999999999999999]", "It has limit, load, measure, tell, total"),
+            ("tell[7]", "has no child 7: it has none; set tell itself"),
+            ("measure[x]", r'has no task "measure\[x\]".* Did you mean measure'),
+        ):
+            with pytest.raises(errors.UnknownTaskError, match=told):
+                tutorial.set_state(run, done, task=task)
+        assert self._types(tutorial, run) == before
+
+    @pytest.mark.parametrize("state", [states.Running(), states.Submitted(), states.Looped()])
+    def test_a_task_is_not_set_to_what_only_a_process_brings_about(
+        self, tutorial: Backend, failed: Claim, state: states.State
+    ) -> None:
+        before = self._types(tutorial, failed.run.id)
+        with pytest.raises(errors.ConflictError, match=r'Task "tell" .* cannot be set to .* only its process'):
+            tutorial.set_state(failed.run.id, state.serialize(), task="tell")
+        assert self._types(tutorial, failed.run.id) == before
+
     def test_a_run_that_is_ended_by_hand_is_taken_from_its_process(self, tutorial: Backend, claimed: Claim) -> None:
         run = claimed.run.id
         assert tutorial.set_state(run, states.Success("it is fine").serialize()).state.type == "Success"

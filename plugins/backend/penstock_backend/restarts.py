@@ -1,5 +1,6 @@
 """What is done to runs by hand: another attempt that uses what succeeded before, and states that people decide on."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from penstock import clock, errors, states
 from penstock.backends.models import FlowRun, RestartPlan
-from penstock.spec import FlowSpec
+from penstock.spec import FlowSpec, TaskSpec
 from penstock_backend import runs
 from penstock_backend.tables import NOT_MAPPED, AnyRow, flow_versions, task_run_states, task_runs
 from penstock_backend.transitions import ENDED, UNDER_WAY, WAITING, Course
@@ -18,6 +19,8 @@ from penstock_backend.transitions import ENDED, UNDER_WAY, WAITING, Course
 REUSED: Final = frozenset({"Success", "Cached", "Mapped", "Skipped"})
 _SPEC: Final = select(flow_versions.c.spec).where(flow_versions.c.id == bindparam("version"))
 _TASK_RUNS: Final = select(task_runs).where(task_runs.c.flow_run_id == bindparam("run"))
+_TASK_RUN: Final = _TASK_RUNS.where(task_runs.c.slug == bindparam("slug"), task_runs.c.map_index == bindparam("index"))
+_CHILD: Final = re.compile(r"(.+)\[(\d{1,9})\]", re.DOTALL)
 
 
 def restart(connection: Connection, run: str, tasks: Collection[str], *, plan_only: bool) -> RestartPlan:
@@ -123,21 +126,38 @@ def set_run_state(connection: Connection, run: str, state: Mapping[str, Any]) ->
 
 
 def set_task_state(connection: Connection, run: str, task: str, state: Mapping[str, Any]) -> FlowRun:
-    """Bring a task run, `measure` or `measure[3]`, of a run that is not under way into *state*."""
+    """Bring a task run, `measure` or `measure[3]`, of a run that is not under way into *state*.
+
+    Raises ConflictError for a state that only a process brings about, UnknownTaskError for a task or a child that the
+    run has not.
+    """
     row, new = runs.find_locked(connection, run), _state(state)
     if row.state_type in UNDER_WAY:
         hint = f"wait until it has ended, or cancel it: penstock runs cancel {row.name}"
         raise errors.ConflictError(f'Run "{row.name}" is {row.state_type} on agent {row.agent}; {hint}')
+    if new.type in UNDER_WAY:
+        message = f'Task "{task}" of run "{row.name}" cannot be set to {new.type}: only its process brings that about'
+        raise errors.ConflictError(message)
     spec = FlowSpec.model_validate(connection.execute(_SPEC, {"version": row.flow_version_id}).scalar_one())
-    name, _, index = task.removesuffix("]").partition("[")
-    (slug, *others) = sorted(_slugs(spec, [name]))
+    found = _task_run(connection, row, *_named(spec, task))
+    _enter(connection, found, new.serialize() | _by_hand(new), row.attempt)
+    return runs.record(row)
+
+
+def _named(spec: FlowSpec, text: str) -> tuple[TaskSpec, int]:
+    """Return the task and the index that *text* names; raises UnknownTaskError.
+
+    A name that ends as a child's does comes first: what takes an item of `rows` is called `rows[0]`.
+    """
+    child = _CHILD.fullmatch(text)
+    whole = any(text in (task.slug, task.name) for task in spec.tasks)
+    name, index = (child[1], int(child[2])) if child and not whole else (text, NOT_MAPPED)
+    slug, *others = sorted(_slugs(spec, [name]))
     if others:
         raise errors.UnknownTaskError(
             f'{len(others) + 1} tasks are named "{name}"; say which: {slug}, {errors.listing(others)}'
         )
-    found = _task_run(connection, row, slug, int(index) if index.isdigit() else NOT_MAPPED, task)
-    _enter(connection, found, new.serialize() | _by_hand(new), row.attempt)
-    return runs.record(row)
+    return next(task for task in spec.tasks if task.slug == slug), index
 
 
 def _by_hand(new: states.State) -> dict[str, Any]:
@@ -152,16 +172,28 @@ def _state(state: Mapping[str, Any]) -> states.State:
         raise errors.ConflictError(f"{error}.{errors.did_you_mean(str(state.get('type')), states.TYPES)}") from error
 
 
-def _task_run(connection: Connection, run: AnyRow, slug: str, index: int, name: str) -> AnyRow:
-    """Return the row of a task run, made now if it was never heard of."""
-    which = (task_runs.c.slug == slug, task_runs.c.map_index == index)
-    query = select(task_runs).where(task_runs.c.flow_run_id == run.id, *which)
-    found = connection.execute(query).first()
+def _task_run(connection: Connection, run: AnyRow, task: TaskSpec, index: int) -> AnyRow:
+    """Return the row of a task run, made now if it was never heard of; raises UnknownTaskError for a child too many."""
+    which = {"run": run.id, "slug": task.slug}
+    found = connection.execute(_TASK_RUN, {**which, "index": index}).first()
     if found is not None:
         return found
+    if index != NOT_MAPPED:
+        _check_child(connection, run, task, index)
+    name = task.name if index == NOT_MAPPED else f"{task.name}[{index}]"
     last = select(func.max(task_runs.c.position)).where(task_runs.c.flow_run_id == run.id)
     course = Course(f'Task run "{name}"', type="Pending", data={}, timestamp=clock.now())
-    columns = {"id": str(uuid4()), "flow_run_id": run.id, "slug": slug, "map_index": index, "name": name}
+    columns = {"id": str(uuid4()), "flow_run_id": run.id, "slug": task.slug, "map_index": index, "name": name}
     position = (connection.execute(last).scalar() or 0) + 1
     connection.execute(insert(task_runs), {**columns, "position": position, **course.run_columns()})
-    return connection.execute(query).one()
+    return connection.execute(_TASK_RUN, {**which, "index": index}).one()
+
+
+def _check_child(connection: Connection, run: AnyRow, task: TaskSpec, index: int) -> None:
+    """Raise UnknownTaskError unless the task was mapped over so much that it has a child of that index."""
+    which = {"run": run.id, "slug": task.slug, "index": NOT_MAPPED}
+    parent = connection.execute(_TASK_RUN, which).first()
+    number = parent.state_data.get("n_map_states", 0) if parent is not None and parent.state_type == "Mapped" else 0
+    if index >= number:
+        has = f"it has {number}, from {task.name}[0] on" if number else f"it has none; set {task.name} itself"
+        raise errors.UnknownTaskError(f'Task "{task.name}" of run "{run.name}" has no child {index}: {has}')
