@@ -1,6 +1,7 @@
 """Following a run that goes on elsewhere, through what the backend is told of it."""
 
 import contextlib
+import shlex
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -147,7 +148,7 @@ def failure_lines(backend: "Backend", run: "FlowRun") -> list[str]:
     if not state_of(run.state).is_failed():
         return []
     failed = [task for task in backend.list_task_runs(run.id, limit=_EVERYTHING) if _has_raised(task)]
-    task = f" --task '{named(failed[0])}'" if failed else ""
+    task = f" --task {shlex.quote(named(failed[0]))}" if failed else ""
     shown = failures.lines([_failure(task) for task in failed])
     hints = [f"  rerun only what failed:   penstock runs restart {run.name}"]
     return [*shown, "", *hints, f"  look inside:              penstock runs logs {run.name}{task}"]

@@ -1,4 +1,5 @@
 import json
+import shlex
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ import pytest
 
 from penstock import errors
 from penstock.backends.models import Document
-from penstock.states import Failed
+from penstock.states import Failed, Running
 
 
 @contextmanager
@@ -193,6 +194,22 @@ def test_logs_are_printed_of_all_tasks_or_of_one(penstock: Callable[..., Any], r
     (one,) = json.loads(penstock("runs", "logs", "first", "--task", "measure[1]", "--json").out)
     assert (one["message"], one["task"], one["sequence"]) == ("measuring 1", "measure[1]", 2)
     assert len(penstock("runs", "logs", "first", "--limit", "2").out.splitlines()) == 2
+
+
+def test_a_task_whose_name_has_brackets_is_told_from_the_children_of_another(
+    penstock: Callable[..., Any], registered: str, reporter: Any
+) -> None:
+    created(penstock, registered, "--name", "first")
+    claim = reporter.claim()
+    for number, task in enumerate(("rank", "rank[2]", "rank['k']"), 1):
+        reporter.log(claim, number, f"said by {task}", task)
+    reporter.report(claim, Running(), "rank['k']")
+    reporter.report(claim, Failed("no"), "rank['k']")
+    reporter.report(claim, Failed("Some reference tasks failed."))
+    of_rank = json.loads(penstock("runs", "logs", "first", "--task", "rank", "--json").out)
+    assert [one["message"] for one in of_rank] == ["said by rank", "said by rank[2]"]
+    advised = penstock("runs", "wait", "first").out.splitlines()[-1].partition("penstock ")[2]
+    assert "said by rank['k']" in penstock(*shlex.split(advised)).out
 
 
 def test_logs_are_followed_until_the_run_has_ended(

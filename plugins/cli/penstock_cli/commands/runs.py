@@ -1,6 +1,7 @@
 """`penstock runs`."""
 
 import getpass
+import re
 import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _PAGE: Final = 1000
 _TICK_SECONDS: Final = 0.5
 _SHOWN: Final = 60
+_INDEX: Final = re.compile(r"\[\d+\]$")
 _RUN: Final = "RUN is the name of a run or its id."
 
 
@@ -160,7 +162,7 @@ def _all_logs(backend: "Backend", run: "FlowRun") -> "list[Log]":
 
 
 def _is_of(log: "Log", task: str | None) -> bool:
-    return task is None or log.task == task or (log.task or "").partition("[")[0] == task
+    return task is None or log.task == task or _INDEX.sub("", log.task or "") == task
 
 
 def _print(log: "Log", *, as_json: bool) -> None:
