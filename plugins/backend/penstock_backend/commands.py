@@ -27,7 +27,14 @@ class _Age(click.ParamType):  # type: ignore[type-arg]  # which click before 8.4
         found = re.fullmatch(r"(\d+)\s*([smhdw])", str(value).strip())
         if found is None:
             self.fail(f"{value!r} is no age; write it as 30d, 12h, 90m or 4w", param, ctx)
-        return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+        from penstock import clock
+
+        try:
+            age = timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+            clock.now() - age
+        except OverflowError:
+            self.fail(f"{value!r} ends before the year 1; nothing is as old", param, ctx)
+        return age
 
 
 def _backend_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -96,7 +103,7 @@ def backup(target: Path, url: str | None) -> None:
 def upgrade(url: str | None) -> None:
     """Bring the database to this penstock's form, as its first use does too.
 
-    Of a SQLite file a copy is kept beside it, named for the revision that it had.
+    Of a SQLite file a copy is kept beside it, named for the revision that it had and the time.
     """
     from penstock_backend import migrations
 
@@ -104,19 +111,29 @@ def upgrade(url: str | None) -> None:
         click.echo(f"{database.place} has revision {migrations.HEAD}")
 
 
-@backend.command(epilog="Example: penstock backend downgrade 0002")
+@backend.command(epilog="Examples: penstock backend downgrade 0002 · penstock backend downgrade 0002 --yes")
 @_backend_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @click.argument("revision")
-def downgrade(revision: str, url: str | None) -> None:
+def downgrade(revision: str, url: str | None, *, yes: bool) -> None:
     """Bring the database to the form of an older penstock, for that to be installed next.
 
-    What the older form has no place for is lost: take a copy first.
+    What the older form has no place for is lost; with base, which has no tables, that is all. Of a SQLite file a copy
+    is kept beside it first, named for the revision and the time. Of PostgreSQL there is none: take one with pg_dump.
     """
-    from penstock_backend import maintenance
+    from penstock_backend import maintenance, migrations
+    from penstock_backend.sqlite_file import SQLiteFile
 
+    maintenance.check_revision(revision)
     with _opened(url) as database:
-        maintenance.downgrade(database, revision)
+        if revision != migrations.HEAD and not yes:
+            copied = "a copy is kept" if isinstance(database, SQLiteFile) else "no copy is kept: take one with pg_dump"
+            lost = f"What that has no place for is lost, and {copied}"
+            click.confirm(f"Bring {database.place} to revision {revision}? {lost}", abort=True, err=True)
+        copy = maintenance.downgrade(database, revision)
         click.echo(f"{database.place} has revision {revision}; this penstock would bring it up again")
+    if copy is not None:
+        click.echo(f"As it was it is in {copy}")
 
 
 @backend.command(

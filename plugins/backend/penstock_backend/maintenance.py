@@ -83,26 +83,43 @@ def _gaps(connection: Connection) -> list[str]:
 
 
 def backup(database: Database, target: Path) -> None:
-    """Write a copy of a SQLite database to *target* while others use it; raises ConflictError for another database."""
+    """Write a copy of a SQLite database to *target*, a new file, while others use it.
+
+    Raises ConflictError for another database and a file that is there, BackendUnreachableError if it cannot be written.
+    """
     if not isinstance(database, SQLiteFile):
         raise errors.ConflictError(f"{database.place} is no SQLite file; take a copy of it with pg_dump")
-    if target.exists():
+    with errors.told_as(errors.BackendUnreachableError, f"The copy {target} cannot be written", OSError):
+        there = target.exists()
+    if there:
         raise errors.ConflictError(f"{target} is there already; name another file, or remove it")
     database.copy_to(target)
 
 
-def downgrade(database: Database, revision: str) -> None:
-    """Bring the database to the form of an older penstock; raises ConflictError for a revision that is none."""
+def check_revision(revision: str) -> None:
+    """Raise ConflictError, naming those there are, if *revision* is none that a database can be brought back to."""
     known = [*migrations.revisions(), "base"]
     if revision not in known:
         raise errors.ConflictError(f"There is no revision {revision!r}; there is {errors.listing(known)}")
+
+
+def downgrade(database: Database, revision: str) -> Path | None:
+    """Bring the database to the form of an older penstock; raises ConflictError for a revision that is none.
+
+    Of a SQLite file a copy is kept as it was, and its path returned. Of another database there is none.
+    """
+    check_revision(revision)
+    if revision == migrations.HEAD:
+        return None
     from alembic import command
 
     configuration = migrations.config()
     with database.migrating() as connection:
+        kept = database.keep(migrations.HEAD) if isinstance(database, SQLiteFile) else None
         configuration.attributes["connection"] = connection
         command.downgrade(configuration, revision)
     database.close()
+    return kept
 
 
 # letting old runs go

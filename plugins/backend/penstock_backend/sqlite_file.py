@@ -10,9 +10,11 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
@@ -62,22 +64,37 @@ class SQLiteFile(Database):
         engine = _engine(self.path)
         try:
             with self._migrate(engine) as connection:
-                migrations.bring_up(connection, self.place, self._keep)
+                migrations.bring_up(connection, self.place, self.keep)
         except BaseException:
             engine.dispose()
             raise
         return engine
 
-    def _keep(self, revision: str) -> None:
-        """Take a copy of the file as another revision has it, before that changes."""
-        copy = self.path.with_name(f"{self.path.name}.{revision}")
-        if not copy.exists():
-            self.copy_to(copy)
+    def keep(self, revision: str) -> Path:
+        """Take a copy of the file as *revision* has it, before that changes, and return the copy's path, a new one."""
+        stem = f"{self.path.name}.{revision}-{clock.now():%Y%m%dT%H%M%SZ}"
+        names = chain([stem], (f"{stem}-{number}" for number in count(2)))
+        copy = next(path for name in names if not (path := self.path.with_name(name)).exists())
+        self.copy_to(copy)
+        return copy
 
     def copy_to(self, target: Path) -> None:
-        """Write the database as it is now to *target*, while others use it."""
-        with self._reaching(), closing(sqlite3.connect(self.path)) as here, closing(sqlite3.connect(target)) as there:
-            here.backup(there)
+        """Write the database as it is now to *target*, whole or not at all, while others use it.
+
+        Raises BackendUnreachableError naming *target* if it cannot be written.
+        """
+        unfinished = target.with_name(f".{target.name}.{uuid4().hex[:8]}")
+        try:
+            with closing(sqlite3.connect(self.path)) as here, closing(sqlite3.connect(unfinished)) as there:
+                here.backup(there)
+            unfinished.replace(target)
+        except (sqlite3.Error, OSError) as error:
+            expected = "Expected a folder that is there and can be written, and room for all of it"
+            message = f"The copy {target} of the database {self.path} cannot be written: {error}. {expected}"
+            raise errors.BackendUnreachableError(message) from error
+        finally:
+            with suppress(OSError):
+                unfinished.unlink()
 
     @contextmanager
     def _migrate(self, engine: Engine) -> Iterator[Connection]:

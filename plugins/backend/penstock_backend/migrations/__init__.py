@@ -15,7 +15,7 @@ HEAD: Final = "0006"
 """The revision this penstock works with; known here, so that Alembic is imported only to migrate."""
 
 
-def bring_up(connection: Connection, place: str, keep: Callable[[str], None] = lambda _revision: None) -> None:
+def bring_up(connection: Connection, place: str, keep: Callable[[str], object] = lambda _revision: None) -> None:
     """Bring the database of *connection* to `HEAD`, from nothing or an older revision; *place* names it.
 
     *keep* is called with the older revision before anything is changed. Raises BackendVersionError if a newer penstock
@@ -57,10 +57,13 @@ def revisions() -> list[str]:
 
 
 def _revision(connection: Connection, place: str) -> str | None:
+    """Return the revision of the tables, None if there are none; raises BackendUnreachableError for somebody else's."""
     tables = inspect(connection).get_table_names()
-    if "alembic_version" in tables and "flow_runs" in tables:
-        return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
-    if tables:
+    versioned = "alembic_version" in tables
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if versioned else None
+    if found is not None and "flow_runs" in tables:
+        return str(found)
+    if found is not None or set(tables) - {"alembic_version"}:
         message = (
             f"The database {place} is not penstock's: it holds the tables {errors.listing(tables[:5])}. "
             "Name another file: PENSTOCK_BACKEND=sqlite:///PATH"
