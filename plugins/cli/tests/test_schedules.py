@@ -73,6 +73,25 @@ def test_text_of_any_form_is_previewed_in_its_own_zone_unless_another_is_asked_f
     assert preview("every 10 minutes", "-n", "2")[1] == "Wed 2026-07-01 00:20:00 UTC"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DTSTART;TZID=Europe/Berlin:20260101T023000\nRRULE:FREQ=DAILY",
+        "DTSTART;TZID=Europe/Berlin:20260101T023000 RRULE:FREQ=DAILY",
+    ],
+)
+def test_rules_of_a_calendar_in_a_zone_are_no_flow(penstock: Callable[..., Any], text: str) -> None:
+    done = penstock("schedule", "preview", text, "-n", "1", "--after", "2026-07-01T12:00Z")
+    assert done.out.splitlines() == ["Thu 2026-07-02 02:30:00 CEST"], done.err
+
+
+def test_a_rule_that_never_comes_is_refused(penstock: Callable[..., Any]) -> None:
+    rule = "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"
+    done = penstock("schedule", "preview", f"DTSTART:20260101T000000 RRULE:{rule}")
+    assert (done.code, done.out) == (2, "")
+    assert f"{rule} never comes" in done.err
+
+
 def test_hours_that_clocks_skip_and_repeat_are_marked(penstock: Callable[..., Any]) -> None:
     forward = penstock("schedule", "preview", "30 2 * * * Europe/Berlin", "--after", "2026-03-28T00:00Z", "-n", "3")
     assert forward.out.splitlines() == [

@@ -19,6 +19,8 @@ _PERIODS: Final = {
     rrule.MINUTELY: timedelta(minutes=1),
     rrule.SECONDLY: timedelta(seconds=1),
 }
+_CYCLE_DAYS: Final = 146_097
+"""After so many days, 400 years, the calendar repeats itself."""
 _LONGEST_CHANGE: Final = timedelta(hours=26)  # no clock was ever put forward or back by more than a day
 
 
@@ -74,6 +76,8 @@ class RRuleSchedule(WallSchedule):
         rules = _combined(_read(given), lambda rule: _on_the_wall(rule, zone), lambda date: _wall(date, zone))
         if len({rule._dtstart for rule in _rules(rules)}) > 1:
             raise _refused("its rules begin at different times, for which RFC 5545 has no form; merge several clocks")
+        for rule in _rules(rules):
+            _check_comes(rule)
         return "\n".join(_lines(rules))
 
 
@@ -100,6 +104,48 @@ def _read(given: Any) -> rrule.rruleset:
         kind = type(given).__name__
         raise _refused(f"a {kind} cannot be written as RFC 5545 has it; expected such text, a rrule or a rruleset")
     return found
+
+
+class _Months(frozenset[int]):
+    """Months that are asked for one day after the other, and end the search after a cycle of the calendar."""
+
+    asked = 0
+
+    def __contains__(self, month: object) -> bool:
+        self.asked += 1
+        if self.asked > _CYCLE_DAYS:
+            raise _NeverError
+        return super().__contains__(month)
+
+
+class _NeverError(Exception):
+    """No day of a cycle of the calendar fits."""
+
+
+def _check_comes(rule: rrule.rrule) -> None:
+    """Raise PydanticCustomError for a rule that would be looked through for ever, or to the end of time, in vain."""
+    name = str(rule).partition("RRULE:")[2]
+    if rule._interval < 1:
+        raise _refused(f"the INTERVAL of {name} is {rule._interval}; expected 1 or more")
+    endless = rule.replace(until=None)
+    any_time = {"byhour": None, "byminute": None, "bysecond": None, "bysetpos": None}
+    days_first = [endless.replace(**any_time)] if rule._freq > rrule.DAILY else []  # they are found sooner than times
+    try:
+        found = all(_comes(one) for one in (*days_first, endless))
+    except (ValueError, LookupError) as error:
+        raise _refused(f"{name} cannot be followed ({error}); expected what RFC 5545 has") from error
+    if not found:
+        raise _refused(f"{name} never comes; expected days and times that there are, and that its INTERVAL meets")
+
+
+def _comes(rule: rrule.rrule) -> bool:
+    """Return whether there is a first date; what asks for months or years in vain is soon at the end of time."""
+    if rule._freq > rrule.MONTHLY:
+        rule._bymonth = _Months(rule._bymonth or range(1, 13))
+    try:
+        return next(iter(rule), None) is not None
+    except _NeverError:
+        return False
 
 
 def _rules(of: rrule.rruleset) -> list[rrule.rrule]:

@@ -133,11 +133,16 @@ def test_years_gone_by_make_no_difference(
         rule = rrule.rrule(frequency, dtstart=start, interval=interval, **end, **more)
     except ValueError:  # an hour that the interval never meets
         return
+    try:
+        schedule = RRuleSchedule(rule, timezone="Europe/Berlin")
+    except errors.SettingsError:  # a day that the interval never meets
+        assert next(iter(rule.replace(until=None)), None) is None
+        return
     step = {rrule.HOURLY: 3600, rrule.MINUTELY: 60}.get(frequency, 10**7)  # seconds, so that few times come before
     after = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds % (2000 * step * interval))
     walls = (wall for wall in rule.xafter(datetime(2025, 12, 31)))  # noqa: DTZ001 - likewise
     due = (one for one in dict.fromkeys(instant(wall, BERLIN) for wall in islice(walls, 5000)) if one > after)
-    assert RRuleSchedule(rule, timezone="Europe/Berlin").next(5, after) == list(islice(due, 5))
+    assert schedule.next(5, after) == list(islice(due, 5))
 
 
 def test_a_set_of_rules_is_written_as_calendars_have_it() -> None:
@@ -189,6 +194,44 @@ def beginning_apart() -> rrule.rruleset:
 def test_a_rule_that_cannot_travel_is_refused_with_the_reason(rule: Any, words: str) -> None:
     with pytest.raises(errors.SettingsError, match=words):
         RRuleSchedule(rule)
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("FREQ=DAILY;INTERVAL=0", "INTERVAL of FREQ=DAILY;INTERVAL=0 is 0; expected 1 or more"),
+        ("FREQ=DAILY;INTERVAL=-1", "expected 1 or more"),
+        *((f"FREQ={name};BYMONTH=2;BYMONTHDAY=30", "BYMONTHDAY=30 never comes") for name in rrule.FREQNAMES),
+        ("FREQ=SECONDLY;BYHOUR=9;BYMONTHDAY=32", "never comes"),
+        ("FREQ=DAILY;INTERVAL=7;BYDAY=MO", "never comes; expected .* that its INTERVAL meets"),
+        ("FREQ=HOURLY;BYSETPOS=2", "never comes"),
+        ("FREQ=MONTHLY;BYSETPOS=366", "never comes"),
+        ("FREQ=DAILY;COUNT=0", "never comes"),
+        ("FREQ=MINUTELY;INTERVAL=1440;BYHOUR=5", "cannot be followed"),
+        ("FREQ=YEARLY;BYEASTER=9999", "cannot be followed"),
+    ],
+)
+def test_a_rule_that_never_comes_is_refused(rule: str, words: str) -> None:
+    with pytest.raises(errors.SettingsError, match=words):
+        RRuleSchedule(f"DTSTART:20260106T060000 RRULE:{rule}")
+    with pytest.raises(errors.SettingsError, match=words):
+        RRuleSchedule(f"DTSTART:20260106T060000\nRRULE:FREQ=DAILY\nEXRULE:{rule}")
+
+
+@pytest.mark.parametrize(
+    ("rule", "first"),
+    [
+        ("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO", "2044-02-29 06:00"),
+        ("FREQ=YEARLY;BYDAY=20MO", "2026-05-18 06:00"),
+        ("FREQ=YEARLY;INTERVAL=500", "2026-01-06 06:00"),
+        ("FREQ=HOURLY;INTERVAL=36;BYHOUR=18;BYDAY=MO;BYMONTHDAY=13", "2026-04-13 18:00"),
+        ("FREQ=MINUTELY;BYHOUR=9;BYMINUTE=30;BYMONTH=12", "2026-12-01 09:30"),
+        ("FREQ=DAILY;UNTIL=20260107T000000", "2026-01-06 06:00"),
+    ],
+)
+def test_a_rule_that_seldom_comes_is_followed(rule: str, first: str) -> None:
+    (time,) = RRuleSchedule(f"DTSTART:20260106T060000 RRULE:{rule}").next(1, datetime(2026, 1, 6, tzinfo=UTC))
+    assert f"{time:%Y-%m-%d %H:%M}" == first
 
 
 def test_dates_are_put_in_order_and_in_a_zone() -> None:

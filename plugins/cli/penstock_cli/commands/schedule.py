@@ -122,7 +122,8 @@ def _given(event: "ClockEvent") -> str:
 
 
 def _names_a_flow(expression: str) -> bool:
-    return "/" in expression and " " not in expression.strip()
+    one_word = len(expression.split()) == 1
+    return one_word and "/" in expression and "TZID=" not in expression.upper()  # the zone of a calendar's date
 
 
 def _zone(name: str) -> ZoneInfo:
