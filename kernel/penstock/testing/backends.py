@@ -1,8 +1,9 @@
 """What every backend holds to, as tests."""
 
 import threading
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -179,6 +180,19 @@ class BackendContract(BackendWorkContract, BackendRestartContract, BackendDocume
         assert kept == moment
         assert kept is not None
         assert kept.utcoffset() == timedelta(0)
+
+    def test_a_request_is_the_same_in_every_time_zone(self, tutorial: Backend) -> None:
+        moment = datetime(2031, 1, 2, 6, tzinfo=UTC)
+        first = tutorial.create_flow_run("tutorial", "hello", idempotency_key="k", scheduled_time=moment)
+        elsewhere = moment.astimezone(ZoneInfo("Asia/Kathmandu"))
+        again = tutorial.create_flow_run("tutorial", "hello", idempotency_key="k", scheduled_time=elsewhere)
+        assert (again.id, again.scheduled_time) == (first.id, moment)
+        late = moment + timedelta(seconds=1)
+        with pytest.raises(errors.ConflictError, match="idempotency key"):
+            tutorial.create_flow_run("tutorial", "hello", idempotency_key="k", scheduled_time=late)
+        never = datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-2)))
+        with pytest.raises(errors.ScheduleError, match="9999-12-31T23:00:00-02:00"):
+            tutorial.create_flow_run("tutorial", "hello", scheduled_time=never)
 
     def test_an_idempotency_key_makes_one_run_and_refuses_another_request(self, tutorial: Backend) -> None:
         first = tutorial.create_flow_run("tutorial", "hello", idempotency_key="k", labels=["a", "b"])

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 from uuid import uuid4
@@ -67,6 +67,15 @@ class Request:
     name: str | None = None
     executor: dict[str, Any] | None = None
     parent: str | None = None
+
+    def __post_init__(self) -> None:
+        """Keep the time in UTC, by which a request is the same in whatever zone it is made; raises ScheduleError."""
+        time = self.scheduled_time
+        if time is None or time.tzinfo is None:
+            return
+        failure = f"The scheduled time {time.isoformat()} lies before the year 1 or after the year 9999 in UTC"
+        with errors.told_as(errors.ScheduleError, failure, OverflowError):
+            object.__setattr__(self, "scheduled_time", time.astimezone(UTC))  # of a frozen object, as it is made
 
     def digest(self) -> str:
         """Return the SHA-256 by which the same request is known again."""
