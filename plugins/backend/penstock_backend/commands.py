@@ -143,7 +143,11 @@ def downgrade(revision: str, url: str | None, *, yes: bool) -> None:
 @_backend_option
 @click.option("--older-than", type=_Age(), required=True, metavar="AGE", help="Ended before so long: 30d, 12h, 4w.")
 @click.option(
-    "--keep-last", type=click.IntRange(min=0), default=0, metavar="N", help="Keep the last N runs of each flow."
+    "--keep-last",
+    type=click.IntRange(0, 1_000_000_000),
+    default=0,
+    metavar="N",
+    help="Keep the last N runs of each flow.",
 )
 @click.option("--dry-run", is_flag=True, help="Say how many runs would go, and delete nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

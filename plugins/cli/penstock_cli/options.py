@@ -11,6 +11,9 @@ import click
 
 from penstock import errors
 
+COUNT: Final = click.IntRange(1, 1_000_000_000)
+"""How many of something: not more than a database can count."""
+
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
@@ -21,9 +24,7 @@ def as_json(command: Decorated) -> Decorated:
 
 def limit(default: int) -> Callable[[Decorated], Decorated]:
     """Add `--limit`."""
-    return click.option(
-        "--limit", type=click.IntRange(min=1), default=default, show_default=True, help="Print at most so many."
-    )
+    return click.option("--limit", type=COUNT, default=default, show_default=True, help="Print at most so many.")
 
 
 def parameters(command: Decorated) -> Decorated:
@@ -129,7 +130,7 @@ class Moment(click.ParamType[datetime]):
             return value
         try:
             return datetime.fromisoformat(str(value)).astimezone()
-        except ValueError:
+        except (ValueError, OverflowError):
             self.fail(f"{value!r} is not {_ISO}", param, ctx)
 
 
@@ -140,3 +141,15 @@ def flow_name(text: str) -> tuple[str, str]:
         message = f"A registered flow is named PROJECT/NAME; found {text!r}"
         raise click.UsageError(message)
     return project, name
+
+
+def new_project(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
+    """Return the name of a project that is made if there is none; raises UsageError for one no flow could be named by.
+
+    It is a callback of click's.
+    """
+    if "/" in name:
+        hint = name.replace("/", "-")
+        message = f"The name of a project has no slash, as flows are named PROJECT/NAME; found {name!r}. Try: {hint}"
+        raise click.UsageError(message)
+    return name

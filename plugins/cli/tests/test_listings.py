@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,31 @@ def test_projects_are_created_listed_and_deleted(penstock: Callable[..., Any]) -
     assert row.startswith("tutorial  0")
     assert penstock("projects", "delete", "tutorial").out == 'Deleted the project "tutorial"\n'
     assert penstock("projects", "list").out == ""
+
+
+def test_a_project_by_which_no_flow_could_be_named_is_not_made(penstock: Callable[..., Any], census: Path) -> None:
+    for arguments in (["projects", "create", "a/b"], ["register", str(census), "--project", "a/b"]):
+        done = penstock(*arguments)
+        assert done.code == 2
+        assert "a project has no slash, as flows are named PROJECT/NAME; found 'a/b'. Try: a-b" in done.err
+    assert penstock("projects", "list").out == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["agents", "list", "--limit", "9" * 20],
+        ["schedule", "preview", "@daily", "-n", "9" * 20],
+        ["storage", "gc", "--older-than", "1e300"],
+        ["storage", "gc", "--older-than", "nan"],
+        ["backend", "prune", "--older-than", "1d", "--keep-last", "9" * 20],
+        ["run", "--flow", "a/b", "--at", "9999-12-31T23:59-14:00"],
+    ],
+)
+def test_a_number_beyond_all_measure_is_bad_usage(penstock: Callable[..., Any], arguments: list[str]) -> None:
+    done = penstock(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert arguments[-2] in done.err
 
 
 def test_a_project_with_flows_is_not_deleted(penstock: Callable[..., Any], registered: str) -> None:

@@ -23,7 +23,7 @@ def list_(*, as_json: bool, limit: int) -> None:
 
 
 @projects.command(backend=True, examples='penstock projects create tutorial --description "first steps"')
-@click.argument("name")
+@click.argument("name", callback=options.new_project)
 @click.option("--description", default="", help="A line about it.")
 def create(name: str, description: str) -> None:
     """Create a project; one that is there already stays as it is."""

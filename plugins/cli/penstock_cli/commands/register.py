@@ -35,7 +35,9 @@ class Registration(NamedTuple):
     ],
 )
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=click.Path(path_type=Path))
-@click.option("--project", required=True, help="The project; created if there is none of that name.")
+@click.option(
+    "--project", required=True, callback=options.new_project, help="The project; created if there is none of that name."
+)
 @click.option("--flow", "only", metavar="NAME", help="Only this flow of the files.")
 @click.option("--label", "labels", multiple=True, help="A label that an agent must have to run it.")
 @click.option("--no-schedule", is_flag=True, help="Leave the flow's schedule paused.")

@@ -50,9 +50,7 @@ def schedule() -> None:
     ],
 )
 @click.argument("expression", metavar="EXPR|PROJECT/NAME")
-@click.option(
-    "-n", "--limit", "count", type=click.IntRange(min=1), default=20, show_default=True, help="Print so many times."
-)
+@click.option("-n", "--limit", "count", type=options.COUNT, default=20, show_default=True, help="Print so many times.")
 @click.option(
     "--zone", help="The time zone of the times printed, and of EXPR if that names none.  [that of EXPR, or UTC]"
 )

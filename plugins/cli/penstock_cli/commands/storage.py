@@ -1,7 +1,7 @@
 """`penstock storage`."""
 
 import os
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -69,7 +69,7 @@ def gc(*, place: str | None, older_than: float, dry_run: bool, yes: bool, as_jso
     Only flows of this backend count: do not do this where another backend stores its flows too. What is called like
     something that a flow refers to stays wherever it lies, as one place may have several spellings.
     """
-    until = clock.now() - timedelta(hours=older_than)
+    until = _ago(older_than)
     found = [
         (storage, stored)
         for storage, stored, flows in _everything(place)
@@ -89,6 +89,14 @@ def gc(*, place: str | None, older_than: float, dry_run: bool, yes: bool, as_jso
     for one, stored in found:
         one.remove(stored.location)
     printing.say(f"Removed {len(found)}") if not as_json else None
+
+
+def _ago(hours: float) -> datetime:
+    try:
+        return clock.now() - timedelta(hours=hours)
+    except (OverflowError, ValueError) as error:
+        message = f"--older-than takes hours, and not more than there were since the year 1; found {hours:g}"
+        raise click.UsageError(message) from error
 
 
 def _everything(place: str | None) -> "Iterator[tuple[Storage, Stored, list[str]]]":
