@@ -113,8 +113,9 @@ class Database(ABC):
         except exc.IntegrityError as error:
             message = f"The database {self.place} refuses what contradicts its content: {error.orig}"
             raise errors.ConflictError(message) from error
-        except exc.DataError as error:
-            message = f"The database {self.place} cannot keep a value: {str(error.orig).strip()}"
+        except (exc.DataError, OverflowError) as error:
+            reason = error.orig if isinstance(error, exc.DataError) else error
+            message = f"The database {self.place} cannot keep a value: {str(reason).strip()}"
             raise errors.ConflictError(message) from error
         except exc.DBAPIError as error:
             if "database is locked" in str(error.orig):

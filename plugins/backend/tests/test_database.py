@@ -51,6 +51,13 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
             SQLBackend(f"sqlite:///{path}").create_project("tutorial")
 
 
+def test_a_number_that_is_too_large_is_refused_and_no_sign_of_absence(tmp_path: Path) -> None:
+    backend = SQLBackend(f"sqlite:///{tmp_path}/penstock.db")
+    with pytest.raises(errors.ConflictError, match=r"penstock\.db cannot keep a value: .*too large"):
+        backend.list_flow_runs(limit=1 << 70)
+    backend.close()
+
+
 def test_a_write_that_the_database_refuses_is_an_error_that_names_it(tmp_path: Path) -> None:
     backend = SQLBackend(f"sqlite:///{tmp_path}/penstock.db")
     backend.create_project("tutorial")
