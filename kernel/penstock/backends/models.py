@@ -52,21 +52,26 @@ class RegisteredFlow(Record):
     spec: dict[str, Any] = Field(default_factory=dict)
 
 
-class FlowRun(Record):
-    """One run of a registered flow, over all its attempts; it is late if it should have begun and did not."""
+class Run(Record):
+    """What a run of a flow and one of a task have in common."""
 
     id: str
     name: str
+    state: StateRecord
+    attempt: int = 1
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+
+
+class FlowRun(Run):
+    """One run of a registered flow, over all its attempts; it is late if it should have begun and did not."""
+
     project: str
     flow: str
     version: int
-    state: StateRecord
     parameters: dict[str, Any] = Field(default_factory=dict)
     labels: list[str] = Field(default_factory=list)
     scheduled_time: datetime | None = None
-    start_time: datetime | None = None
-    end_time: datetime | None = None
-    attempt: int = 1
     agent: str | None = None
     parent: str | None = None
     executor: dict[str, Any] | None = None
@@ -81,18 +86,12 @@ class RestartPlan(Record):
     again: dict[str, int] = Field(default_factory=dict)
 
 
-class TaskRun(Record):
+class TaskRun(Run):
     """One run of a task, or of one mapped child of it, in a flow run."""
 
-    id: str
     flow_run: str
-    name: str
     slug: str
     map_index: int | None = None
-    attempt: int = 1
-    state: StateRecord
-    start_time: datetime | None = None
-    end_time: datetime | None = None
 
 
 class Log(Record):
