@@ -82,6 +82,40 @@ def test_a_child_that_is_tried_again_later_holds_up_only_what_is_below_it() -> N
     assert SEEN == [("flaky", 1), ("flaky", 2), ("second", 2), ("flaky", 1), ("second", 1)]
 
 
+@pytest.mark.parametrize("executor", ["in-process", "threads"])
+def test_a_child_below_another_that_is_tried_again_later_runs_once_for_each_attempt(executor: str) -> None:
+    @task(max_retries=2, retry_delay=timedelta(hours=1))
+    def flaky(x: int) -> int:
+        SEEN.append(("flaky", (x, context.task_run_count)))
+        if x > 1 and context.task_run_count <= x - 1:
+            raise ValueError(x)
+        return x * 10
+
+    with Flow("retrying below") as flow:
+        above = flaky.map(first.map([1, 2, 3]))
+        end = second.map(above)
+    with clock.use(VirtualClock()) as time:
+        assert flow.run(executor=executor).result[end].result == [10, 20, 30]
+        assert time.monotonic() == 2 * 3600
+    attempts = sorted(what for name, what in SEEN if name == "flaky")
+    assert attempts == [(1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3)]
+
+
+@pytest.mark.parametrize("executor", ["in-process", "threads"])
+def test_a_child_below_another_that_is_paused_is_asked_for_and_not_run_anew(executor: str) -> None:
+    @task
+    def ask(x: int) -> int:
+        SEEN.append(("ask", x))
+        raise signals.PAUSE("really?")
+
+    with Flow("paused below") as flow:
+        asked = ask.map(first.map([1, 2]))
+    state = flow.run(executor=executor)
+    assert state.is_running()
+    assert [child.type for child in state.result[asked].map_states] == ["Paused", "Paused"]
+    assert sorted(x for name, x in SEEN if name == "ask") == [1, 2]
+
+
 def test_a_failed_child_fails_only_what_is_below_it_and_triggers_see_their_own_child() -> None:
     @task
     def odd_only(x: int) -> int:

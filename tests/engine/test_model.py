@@ -1,11 +1,15 @@
 """Random flows with random outcomes end as a few lines say that skips and triggers let them."""
 
+from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock import Flow, Task, signals, triggers
+from penstock import Flow, Task, clock, context, flatten, signals, triggers
+from penstock.states import Mapped, State
+from penstock.testing.clocks import VirtualClock
 
 ENDS = ["Success", "Failed", "Skipped"]
 RULES: dict[str, Any] = {
@@ -89,3 +93,80 @@ def test_maps_of_maps_end_child_by_child_as_the_rules_say(ends: list[str], rules
     for rule, stage in zip(["", *rules], stages, strict=True):
         expected = [model("Success", rule, [end]) for end in expected] if rule else expected
         assert [child.type for child in states[stage].map_states] == expected
+
+
+class Deed(Task):
+    """Does with its input what its name says, and counts the attempts of each round of each of its runs."""
+
+    def __init__(self, name: str, done: Counter[Any], **options: Any) -> None:
+        super().__init__(name=name, **options)
+        self.done = done
+
+    def run(self, x: Any) -> Any:
+        round_of_loop = context.get("task_loop_count", 1)
+        self.done[context.task_slug, context.map_index, context.task_run_count, round_of_loop] += 1
+        odd = len(repr(x)) % 2
+        if self.name == "fail" and odd:
+            raise ValueError("odd")
+        if self.name == "skip" and odd:
+            raise signals.SKIP("odd")
+        if self.name.startswith("retry") and context.task_run_count == 1:
+            raise ValueError("not yet")
+        if self.name == "loop" and round_of_loop < 2 + odd:
+            raise signals.LOOP(result=round_of_loop)
+        return [x, [x]] if self.name == "lists" else x
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "pass": {},
+    "lists": {},
+    "fail": {},
+    "skip": {},
+    "loop": {},
+    "retry at once": {"max_retries": 1, "retry_delay": timedelta()},
+    "retry later": {"max_retries": 1, "retry_delay": timedelta(hours=1)},
+}
+PASSING: dict[str, Any] = {
+    "whole": lambda task, flow, above: task.bind(above, flow=flow),
+    "mapped": lambda task, flow, above: task.bind(above, mapped=True, flow=flow),
+    "flat": lambda task, flow, above: task.bind(flatten(above), mapped=True, flow=flow),
+}
+deed = st.tuples(
+    st.sampled_from([*OPTIONS, "retry later"]),
+    st.sampled_from([*["all_successful"] * 5, *sorted(RULES)]),
+    st.booleans(),
+    st.sampled_from(["mapped", "mapped", *PASSING]),
+    st.sampled_from([1, 1, 1, 2, 3, 4]),
+    st.none() | st.integers(1, 4),
+)
+"""A deed with its trigger, whether it is skipped with what is above, how its input passes, and how many tasks before it
+are that input and another that it waits for."""
+
+
+def told(state: State) -> Any:
+    """Return what can be compared of a state: its type and value, those of its children, the types of exceptions."""
+    if isinstance(state, Mapped):
+        return state.type, [told(child) for child in state.map_states]
+    return state.type, repr(state.result)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(deed, min_size=1, max_size=6))
+def test_random_flows_end_the_same_in_process_as_on_threads(deeds: list[Any]) -> None:
+    flow, done = Flow("deeds"), Counter[Any]()
+    tasks: list[Task] = [Deed("pass", done).bind([1, 22, [3, 3]], flow=flow)]
+    for name, rule, skips, passing, link, after in deeds:
+        task = Deed(name, done, trigger=getattr(triggers, rule), skip_on_upstream_skip=skips, **OPTIONS[name])
+        above = tasks[-min(link, len(tasks))]
+        PASSING[passing](task, flow, above)
+        if after is not None and (other := tasks[-min(after, len(tasks))]) is not above:
+            task.set_upstream(other, flow=flow)
+        tasks.append(task)
+    ends = []
+    for executor in ("in-process", "threads"):
+        done.clear()
+        with clock.use(VirtualClock()):
+            state = flow.run(executor=executor)
+        ends.append((state.type, [told(state.result[task]) for task in tasks], dict(done)))
+    assert ends[0] == ends[1]
+    assert set(done.values()) <= {1}

@@ -93,14 +93,15 @@ class Mapping:
         self.wait()
 
     def wait(self) -> None:
-        """Work out for how many children above each child waits."""
+        """Work out for how many children above each child waits; one that is held has begun."""
         self._ready.clear()
         left = self._left_above = bytearray([len(self.above)]) * self.width
         for mapping in self.above:
             for child in range(self.width) if mapping.left < mapping.width else ():
                 if not mapping.pending[child]:
                     left[child] -= 1
-        self._ready.extend(child for child in range(self.width) if not left[child] and self.pending[child])
+        waiting = (child for child in range(self.width) if self.pending[child] and child not in self.children.odd)
+        self._ready.extend(child for child in waiting if not left[child])
 
     def release(self, child: int) -> bool:
         """Take up that a mapping above has ended *child*; return whether this made the first child ready."""
