@@ -198,6 +198,29 @@ def test_values_that_nobody_needs_any_more_can_be_let_go() -> None:
     assert most[19] == 20
 
 
+@pytest.mark.parametrize("executor", ["in-process", "threads"])
+def test_letting_a_value_go_takes_it_from_nobody_who_was_given_it(executor: str) -> None:
+    @task
+    def passed_on(numbers: list[int]) -> list[int]:
+        return numbers
+
+    @task
+    def last(numbers: list[int]) -> int:
+        return numbers[-1]
+
+    with Flow("passing on") as flow:
+        mapped = first.map([1, 2])
+        end = last(passed_on(mapped))
+        skipped_to = first(7)
+        after = second(skipped_to)
+    earlier = {mapped: flow.run().result[mapped], skipped_to: Success("known", 7)}
+    assert flow.run(keep_values=False, executor=executor).result[end].result == 2
+    result = flow.run(keep_values=False, task_states=earlier, executor=executor).result
+    assert [result[one].result for one in (mapped, end, skipped_to, after)] == [[None, None], 2, None, 7]
+    assert [earlier[mapped].result, earlier[skipped_to].result] == [[1, 2], 7]
+    assert [child.result for child in earlier[mapped].map_states] == [1, 2]
+
+
 def test_children_that_ended_in_an_earlier_run_are_not_run_again() -> None:
     with Flow("going on") as flow:
         above = first.map([1, 2, 3])

@@ -252,6 +252,28 @@ def test_a_mapped_task_runs_once_an_item_and_is_reduced(executor: Any) -> None:
     assert flow.run(numbers=[], executor=executor).result[summed].result == 0
 
 
+def test_a_task_may_change_the_list_of_a_mapped_task_which_stays_what_it_was_for_the_others(executor: Any) -> None:
+    @task
+    def drained(numbers: list[int]) -> int:
+        taken = len(numbers)
+        numbers.clear()
+        return taken
+
+    @task
+    def times(x: int, of: list[int], count: int) -> int:
+        of.append(0)
+        return x * count
+
+    with Flow("draining") as flow:
+        mapped = add.map([1, 2, 3])
+        count = drained(mapped)
+        summed = total(mapped, upstream_tasks=[count])
+        multiplied = times.map(mapped, penstock.unmapped(mapped), penstock.unmapped(count))
+    result = flow.run(executor=executor).result
+    assert [result[one].result for one in (count, summed, multiplied)] == [3, 9, [6, 9, 12]]
+    assert result[mapped].result == [child.result for child in result[mapped].map_states] == [2, 3, 4]
+
+
 def test_a_failed_child_fails_only_its_own_line(executor: Any) -> None:
     @task
     def inverse(x: int) -> float:

@@ -1,12 +1,15 @@
 """How the tasks of a run have ended so far: their values, a byte for each, and a state where one is needed."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.context import Frame
 from penstock.edges import MAPPED, Edge
 from penstock.engine.frames import TaskFrame
+from penstock.engine.mapping import Children
 from penstock.engine.plan import Plan
 from penstock.engine.runs import TaskRun
 from penstock.engine.setup import Setup
@@ -71,14 +74,21 @@ class Board:
         return value
 
     def let_go(self, number: int) -> None:
-        """Drop the value of a task that nobody needs any more, or the values of its children."""
+        """Drop the value of a task that nobody needs any more, or the values of its children.
+
+        Who has been given a state or a list keeps it as it is.
+        """
         known = self.states.get(number)
+        if known is not None and not known.is_successful():
+            return
+        self.values[number] = None
+        if known is not None:
+            known = self.states[number] = copy(known)
+            known.result = None
         if isinstance(known, Mapped):
-            self.values[number][:] = [None] * len(self.values[number])
-        elif known is None or known.is_successful():
-            self.values[number] = None
-            if known is not None:
-                known.result = None
+            self.values[number] = known.result = [None] * known.n_map_states
+            if isinstance(known.map_states, Children):
+                known.map_states = replace(known.map_states, values=known.result)
 
     def state(self, number: int) -> State:
         """Return the state of a task, made now unless there was a reason to make it before."""

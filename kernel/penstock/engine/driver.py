@@ -195,7 +195,7 @@ class Driver:
             board.ended[number] = HELD
             self._flights.hand_over_plain(number)
             return
-        if board.plan.is_mapped(number):
+        if number in board.plan.mapped:
             self._begin_mapped(number)
             return
         board.ended[number] = HELD

@@ -2,11 +2,12 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from penstock.edges import FLATTENED
+from penstock.edges import FLATTENED, MAPPED
 from penstock.engine.work import SUCCEEDED, Batch, is_plain
 from penstock.states import Mapped, Pending, State, Success
 
@@ -192,15 +193,17 @@ def odd_children(state: State) -> Iterable[State]:
 
 
 def passed(board: "Board", number: int, mark: int, origins: Origins) -> Any:
-    """Return the value at position *number* as it passes along an edge marked *mark*; notes *origins* of its items."""
-    value = board.values[number]
-    if not mark & FLATTENED:
-        return value
-    state = board.state(number) if number < len(board.plan.tasks) else None
+    """Return the value at position *number* as it passes along an edge marked *mark*; notes *origins* of its items.
+
+    Who takes the list of a mapped task whole may do with it as it likes: it is a copy.
+    """
+    value, state = board.values[number], board.states.get(number)
     if not isinstance(state, Mapped):
-        return flattened(value)
-    items, origins[number] = flattened_children(state)
-    return items
+        return flattened(value) if mark & FLATTENED else value
+    if mark & FLATTENED:
+        items, origins[number] = flattened_children(state)
+        return items
+    return value if mark & MAPPED else copy(value)
 
 
 def flattened(value: Any) -> Any:

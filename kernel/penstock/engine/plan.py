@@ -24,6 +24,7 @@ class Plan:
     * `after`: numbers of the tasks that are waited for beside the inputs, each with how it passes; `upstream(i)`: all
       that are waited for.
     * `marks`: how inputs pass, None where plainly; `plain`: whether the engine's short way may be taken.
+    * `mapped`: numbers of the tasks that run once for each item of an input.
     """
 
     def __init__(self, bindings: Mapping[Task, Binding | None]) -> None:
@@ -38,7 +39,10 @@ class Plan:
         self.after: list[tuple[tuple[int, int], ...]] = [()] * count
         self.marks: list[tuple[int, ...] | None] = [None] * count
         self.plain: bytearray = bytearray([t.options.plain and not t.signature.is_async for t in self.tasks])
+        self.mapped: set[int] = set()
         self.order: Sequence[int] = range(count) if self._number(bindings) else self._sort()
+        for number in range(count) if self.mapped else ():  # who takes the list of a mapped task is given a copy
+            self.plain[number] &= self.mapped.isdisjoint(self.inputs[number])
 
     def _number(self, bindings: Mapping[Task, Binding | None]) -> bool:
         """Turn tasks and constants into positions; return whether every task comes after those it waits for."""
@@ -66,17 +70,17 @@ class Plan:
             if binding.marks or binding.after_marks:
                 self.marks[number] = binding.marks or (0,) * len(positions)
                 self.plain[number] = False
+                if binding.is_mapped():
+                    self.mapped.add(number)
         return in_order
 
     @cached_property
     def mapped_over(self) -> dict[int, list[int]]:
         """For each mapped task the mapped tasks that wait for nothing of it but each child for one of its children."""
         found: dict[int, list[int]] = {}
-        for number, marks in enumerate(self.marks):
-            if marks is None or not self.is_mapped(number):
-                continue
+        for number in sorted(self.mapped):
             ends = [*self.marked_inputs(number), *self.after[number]]
-            for other in {position for position, _ in ends if position < len(self.tasks) and self.is_mapped(position)}:
+            for other in self.mapped.intersection([position for position, _ in ends]):
                 if all(mark == MAPPED for position, mark in ends if position == other):
                     found.setdefault(other, []).append(number)
         return found
@@ -87,10 +91,6 @@ class Plan:
         count = len(self.tasks)
         counted = Counter(chain.from_iterable(map(self.upstream, range(count))))
         return [counted[number] for number in range(count)]
-
-    def is_mapped(self, number: int) -> bool:
-        """Return whether task *number* runs once for each item of an input."""
-        return any(mark & MAPPED for _, mark in (*self.marked_inputs(number), *self.after[number]))
 
     def upstream(self, number: int) -> set[int]:
         """Return the numbers of the tasks that task *number* waits for."""
