@@ -192,6 +192,58 @@ def test_retries_end_with_the_last_failure(executor: Any) -> None:
     assert state.result[tried].message == "OSError: 3"
 
 
+@pytest.mark.parametrize(
+    ("delay", "why"),
+    [
+        (lambda _attempt: 1 / 0, "ZeroDivisionError: division by zero"),
+        (lambda _attempt: timedelta.max, "OverflowError: date value out of range"),
+    ],
+)
+def test_a_retry_delay_that_cannot_be_told_fails_its_task_alone(delay: Any, why: str, executor: Any) -> None:
+    @task(max_retries=1, retry_delay=delay)
+    def asks() -> None:
+        raise signals.RETRY("once more")
+
+    with Flow("no delay") as flow:
+        failed, asked, other = Flaky(9, max_retries=1, retry_delay=delay)(), asks(), one()
+    result = flow.run(executor=executor).result
+    for state in (result[failed], result[asked]):
+        assert (state.type, state.message) == ("Failed", f"The retry_delay after attempt 1 could not be run: {why}")
+    assert result[other].is_successful()
+
+
+class WordlessError(Exception):
+    """Has no text to give."""
+
+    def __str__(self) -> str:
+        raise LookupError
+
+
+def test_an_exception_that_cannot_say_what_it_is_about_fails_its_task_as_any_other(executor: Any) -> None:
+    @task
+    def wordless() -> None:
+        raise WordlessError
+
+    @task(trigger=lambda _states: wordless.run())
+    def guarded() -> None:
+        """Never run."""
+
+    @task(task_run_name=lambda **_: wordless.run())
+    def named() -> None:
+        """Never run."""
+
+    with Flow("wordless") as flow:
+        failed, other, untold = wordless(), one(), named()
+        refused = guarded(upstream_tasks=[other])
+    result = flow.run(executor=executor).result
+    assert result[failed].message == "WordlessError: <its __str__ raised LookupError>"
+    assert isinstance(result[failed].result, WordlessError)
+    assert result[failed].context["exception"]["message"] == "<its __str__ raised LookupError>"
+    assert result[refused].message.endswith("raised WordlessError: <its __str__ raised LookupError>")
+    assert "cannot be filled: WordlessError: <its __str__ raised LookupError>" in result[untold].message
+    assert result[other].is_successful()
+
+
 def test_only_the_exceptions_of_retry_on_are_retried() -> None:
     with Flow("choosy") as flow:
         tried = Flaky(1, max_retries=2, retry_delay=0, retry_on=ValueError)()

@@ -6,7 +6,7 @@ from typing import Final
 from penstock import errors, signals, triggers
 from penstock.edges import MAPPED, Edge
 from penstock.engine.board import Board
-from penstock.engine.failures import describe, state_of, without_framework
+from penstock.engine.failures import describe, state_of, told, without_framework
 from penstock.engine.frames import TaskFrame, inside
 from penstock.engine.mapping import Mapping, Origins, has_items, odd_children, passed
 from penstock.engine.templates import filled
@@ -33,7 +33,7 @@ def refused(board: Board, number: int, child: int | None, origins: Origins | Non
         return signal.state
     except Exception as error:  # noqa: BLE001 - a user's trigger
         without_framework(error)
-        message = f"The trigger of {task.name} raised {type(error).__name__}: {error}"
+        message = f"The trigger of {task.name} raised {told(error)}"
         return TriggerFailed(message, error, context={"exception": describe(error)})
     name = getattr(trigger, "__name__", str(trigger))
     return signals.TRIGGERFAIL(f"The trigger {name} of {task.name} did not accept its upstream states").state

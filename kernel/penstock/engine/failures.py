@@ -23,8 +23,20 @@ def state_of(error: BaseException) -> State:
     if isinstance(error, KeyboardInterrupt | GeneratorExit) or context.get("raise_on_exception"):
         raise error
     without_framework(error)
-    message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return Failed(hidden(message), error, context={"exception": describe(error)})
+    return Failed(hidden(told(error)), error, context={"exception": describe(error)})
+
+
+def told(error: BaseException) -> str:
+    """Return the type of an exception, with its text if it has one."""
+    text = _text(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as slip:  # noqa: BLE001 - a user's own `__str__`, which must not hide what was raised
+        return f"<its __str__ raised {type(slip).__name__}>"
 
 
 def without_framework(error: BaseException) -> None:
@@ -44,11 +56,11 @@ def describe(error: BaseException) -> dict[str, Any]:
         {"file": frame.f_code.co_filename, "line": line, "function": frame.f_code.co_name}
         for frame, line in traceback.walk_tb(error.__traceback__)
     ]
-    return {"type": type(error).__name__, "message": hidden(str(error)), "frames": frames}
+    return {"type": type(error).__name__, "message": hidden(_text(error)), "frames": frames}
 
 
 def unreadable(subject: str, error: BaseException) -> State:
     """Return the state of a task for which *subject* (its pool, its trigger, a handler) raised *error*."""
-    message = f"{subject} could not be run: {type(error).__name__}: {error}"
+    message = f"{subject} could not be run: {told(error)}"
     exception = error if isinstance(error, Exception) else errors.ExecutorError(message)
     return Failed(message, exception, context={"exception": describe(exception)})

@@ -6,6 +6,7 @@ from typing import Any
 
 from penstock import errors
 from penstock.context import context
+from penstock.engine.failures import told
 
 
 def template_values(inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,5 +25,5 @@ def filled(template: str | Callable[..., str], inputs: Mapping[str, Any], subjec
         return string.Formatter().vformat(template, (), values) if isinstance(template, str) else template(**values)
     except Exception as error:  # a user's function, or the format of a value
         shown = repr(template) if isinstance(template, str) else getattr(template, "__name__", repr(template))
-        message = f"The {subject}, {shown}, cannot be filled: {type(error).__name__}: {error}"
+        message = f"The {subject}, {shown}, cannot be filled: {told(error)}"
         raise errors.TaskError(f"{message}; known are {errors.listing(values)}") from error
