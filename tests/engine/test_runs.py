@@ -380,7 +380,57 @@ def test_flatten_takes_out_one_level(executor: Any) -> None:
     assert state.result[whole].result == 6
 
 
-@pytest.mark.parametrize("value", [5, {"a": 1}, None])
+class Without(list[Any]):
+    """A list that has lost some of its items, and cannot be iterated over."""
+
+    def __init__(self, lost: set[int], items: Any) -> None:
+        super().__init__(items)
+        self.lost = lost
+
+    def __getitem__(self, index: Any) -> Any:
+        if index in self.lost:
+            raise LookupError(index)
+        return super().__getitem__(index)
+
+    def __iter__(self) -> Iterator[Any]:
+        raise LookupError("all")
+
+
+@pytest.mark.parametrize("retries", [{}, {"max_retries": 1, "retry_delay": 0}])
+def test_a_child_whose_item_cannot_be_read_fails_alone(retries: Any, executor: Any) -> None:
+    with Flow("lost") as flow:
+        numbers = Parameter("numbers")
+        added = add.map(numbers, task_args=retries)
+        below, other = add.map(added), one()
+    result = flow.run(numbers=Without({1, 700}, range(1_000)), executor=executor).result
+    lost = [index for index, child in enumerate(result[added].map_states) if child.is_failed()]
+    assert lost == [1, 700]
+    assert result[added].map_states[700].message == "LookupError: 700"
+    assert [type(child) for child in result[below].map_states[699:702]] == [Success, TriggerFailed, Success]
+    assert result[below].map_states[699].result == 701
+    assert result[other].is_successful()
+
+
+def test_a_task_whose_input_cannot_be_flattened_fails_alone(executor: Any) -> None:
+    with Flow("unread") as flow:
+        numbers = Parameter("numbers")
+        summed, added, other = total(penstock.flatten(numbers)), add.map(penstock.flatten(numbers)), one()
+    result = flow.run(numbers=Without(set(), []), executor=executor).result
+    assert [result[one].message for one in (summed, added)] == ["LookupError: all"] * 2
+    assert result[other].is_successful()
+
+
+class Unsized:
+    """Has no length, though it seems to: as an array without dimensions."""
+
+    def __len__(self) -> int:
+        raise TypeError
+
+    def __getitem__(self, index: int) -> int:
+        return index
+
+
+@pytest.mark.parametrize("value", [5, {"a": 1}, None, Unsized()])
 def test_mapping_over_what_cannot_be_indexed_fails_the_task(value: Any, executor: Any) -> None:
     with Flow("unmappable") as flow:
         mapped = add.map(Parameter("value", default=value))

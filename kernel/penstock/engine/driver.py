@@ -217,21 +217,27 @@ class Driver:
         if (tags := self._flights.limited(number)) and not self._flights.has_room(number):
             self._limited.setdefault(frozenset(tags), deque()).append((number, child, attempt, extra))
             return
-        mapping = self.board.maps.get(number)
-        args = mapping.inputs(child) if mapping is not None and child is not None else self._arguments(number)
-        self._submit(number, [(args, child, attempt, extra)])
+        self._submit(number, self._call(number, child, attempt, extra))
+
+    def _call(self, number: int, child: int | None, attempt: int, extra: Extra) -> list[Call]:
+        """Return a call with its inputs; none, having failed it, where one cannot be read."""
+        try:
+            args = self._arguments(number) if child is None else self.board.maps[number].inputs(child)
+        except Exception as error:  # noqa: BLE001 - a user's own sequence
+            self._settle(number, child, attempt, state_of(error), extra)
+            return []
+        return [(args, child, attempt, extra)]
 
     def _arguments(self, number: int) -> tuple[Any, ...]:
         return tuple([passed(self.board, other, mark, {}) for other, mark in self.board.plan.marked_inputs(number)])
 
     def _submit(self, number: int, calls: Sequence[Call]) -> None:
         board, options = self.board, self.board.plan.tasks[number].options
-        if options.straight and not board.setup.watched:
-            self._hand_over(number, calls)
-            return
-        prepared = [ready for call in calls if (ready := self._prepared(number, call)) is not None]
-        if prepared:
-            self._hand_over(number, prepared)
+        if not options.straight or board.setup.watched:
+            calls = [ready for call in calls if (ready := self._prepared(number, call)) is not None]
+        ended = self._flights.hand_over(number, calls) if calls else None
+        if ended is not None:
+            self._settle_all(number, calls, ended)
 
     def _prepared(self, number: int, call: Call) -> "Call | None":
         """Move a call to Running; return it with the name of its run, or None if it has ended before it began."""
@@ -247,11 +253,6 @@ class Driver:
             self._conclude(number, child, attempt, state, extra)
             return None
         return named
-
-    def _hand_over(self, number: int, calls: Sequence[Call]) -> None:
-        ended = self._flights.hand_over(number, calls)
-        if ended is not None:
-            self._settle_all(number, calls, ended)
 
     def _before(self, number: int, child: int | None) -> states.State:
         mapping = self.board.maps.get(number)
@@ -359,7 +360,7 @@ class Driver:
                 continue
             why = None if mapping.is_clean_above(child) else refused(board, number, child, mapping.origins)
             if why is None:
-                calls.append((mapping.inputs(child), child, 1, extra))
+                calls += self._call(number, child, 1, extra)
             else:
                 self._settle(number, child, 0, why)
         return calls
@@ -370,9 +371,7 @@ class Driver:
             mapping = self._maps.deepest(self._flights.has_room)
             if mapping is None or self._learns(self._flights.pace(mapping.number)):
                 return
-            calls = self._calls(mapping, mapping.take(self._batch_size(mapping)))
-            if calls:
-                self._submit(mapping.number, calls)
+            self._submit(mapping.number, self._calls(mapping, mapping.take(self._batch_size(mapping))))
 
     def _learns(self, pace: Pace) -> bool:
         """Return whether to wait for the first children before more are handed over, as these may be tiny."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from penstock.engine.admission import begin_mapping
 from penstock.engine.board import CLEAN, HELD, ODD, WAITING, Board
+from penstock.engine.failures import state_of
 from penstock.engine.mapping import Mapping
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ class Maps:
         """Begin a mapped task; return the state of one that cannot be mapped."""
         board = self._board
         board.ended[number] = HELD
-        begun = begin_mapping(board, number)
+        try:
+            begun = begin_mapping(board, number)
+        except Exception as error:  # noqa: BLE001 - a user's own sequence
+            return state_of(error)
         if isinstance(begun, Mapping):
             board.maps[number] = begun
             board.values[number] = begun.values
