@@ -131,3 +131,44 @@ def test_nor_by_others_that_keep_coming_back() -> None:
         state = flow.run(executor=pool)
     assert state.is_successful()
     assert state.result[last].result
+
+
+class ShutEarly(Far):
+    """Shut down, as by its owner, once it has taken some calls."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> futures.Future[Any]:
+        if len(self.trips) >= 40:
+            self.shutdown()
+        return super().submit(fn, *args, **kwargs)
+
+
+class ShutThreads(futures.ThreadPoolExecutor):
+    """The same as threads of this process."""
+
+    taken = 0
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> futures.Future[Any]:
+        self.taken += 1
+        if self.taken > 40:
+            self.shutdown()
+        return super().submit(fn, *args, **kwargs)
+
+
+@pytest.mark.parametrize("pool", [ShutEarly(0.00001), ShutThreads(4)], ids=["elsewhere", "threads"])
+def test_a_pool_that_takes_no_more_calls_fails_what_is_left_and_not_the_run(pool: Any) -> None:
+    """Alone, together, with something around it, or mapped: each ends with what the pool raised."""
+
+    @task(max_retries=1, retry_delay=0, tags={"named"}, timeout=SECONDS)
+    def guarded(number: int) -> int:
+        return number
+
+    with Flow("shut") as flow:
+        tasks = [told(number) for number in range(100)]
+        others = [guarded(1), told.map([*range(1000)])]
+    with pool:
+        result = flow.run(executor=pool).result
+    ends = [result[one] for one in tasks]
+    left = [end for end in (*ends, result[others[0]], *result[others[1]].map_states) if end.is_failed()]
+    assert len(left) > 500
+    why = "could not be run: RuntimeError: cannot schedule new futures after shutdown"
+    assert {end.message.partition(" ")[2] for end in left} == {why}

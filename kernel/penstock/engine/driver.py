@@ -191,9 +191,8 @@ class Driver:
     def _begin(self, number: int) -> None:
         """Run a task for which all it waits for has ended, unless it is skipped or its trigger refuses."""
         board = self.board
-        if self._goes_to_thread(number):
+        if self._goes_to_thread(number) and self._flights.hand_over_plain(number):
             board.ended[number] = HELD
-            self._flights.hand_over_plain(number)
             return
         if number in board.plan.mapped:
             self._begin_mapped(number)

@@ -1,7 +1,7 @@
 """Calls that are under way elsewhere: in a pool, or on the event loop."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from functools import partial
 from itertools import chain
@@ -64,9 +64,16 @@ class Flights:
         """Return whether another call of a task may be under way now."""
         return len(self) < WINDOW and all(self._limited[tag] < self._limits[tag] for tag in self.limited(number))
 
-    def hand_over_plain(self, number: int) -> None:
-        """Let a thread of the pool run a task with nothing around it, and put its value on the board."""
-        self._plain[number] = self.pool.submit(self._run_plain, number)
+    def hand_over_plain(self, number: int) -> bool:
+        """Let a thread of the pool run a task with nothing around it, and put its value on the board.
+
+        Returns whether the pool takes it; `hand_over` tells what becomes of one that it does not take.
+        """
+        try:
+            self._plain[number] = self.pool.submit(self._run_plain, number)
+        except Exception:  # noqa: BLE001 - the pool's own
+            return False
+        return True
 
     def _run_plain(self, number: int) -> None:
         board = self._board
@@ -89,13 +96,13 @@ class Flights:
         if work.identity[1] != slug:
             calls = [(*call[:3], {**(call[3] or {}), "task_slug": slug}) for call in calls]
         if self._board.plan.tasks[number].signature.is_async:
-            self._fly([number], calls, self._begin_coroutine(partial(work.await_body, calls[0])))
+            self._fly([number], calls, self._begin_coroutine, partial(work.await_body, calls[0]))
         elif self.pool is None:
             return work(calls)
         elif calls[0][1] is None and not self.limited(number) and self._gathers(self._paces[work]):
             self._gathered[work].append((number, calls[0]))
         else:
-            self._fly([number], calls, self.pool.submit(work, calls))
+            self._fly([number], calls, self.pool.submit, work, calls)
         return None
 
     @staticmethod
@@ -115,9 +122,15 @@ class Flights:
         """Hand over calls, so many at once; *numbers* is one for all of them, or one for each."""
         for start in range(0, len(calls), size):
             some, together = numbers[start : start + size] or numbers, calls[start : start + size]
-            self._fly(some, together, self.pool.submit(self.work(some[0]), together))
+            self._fly(some, together, self.pool.submit, self.work(some[0]), together)
 
-    def _fly(self, numbers: Sequence[int], calls: Sequence[Call], future: "futures.Future[Ended]") -> None:
+    def _fly(self, numbers: Sequence[int], calls: Sequence[Call], submit: Callable[..., Any], *args: Any) -> None:
+        """Hand calls over by calling *submit*; if that raises, as that of a broken pool does, it is how they end."""
+        try:
+            future: futures.Future[Ended] = submit(*args)
+        except Exception as error:  # noqa: BLE001 - the pool's own
+            future = futures.Future()
+            future.set_exception(error)
         self._flying[future] = numbers, calls
         self._limited.update(self.limited(numbers[0]))
         future.add_done_callback(self._landed.put)
