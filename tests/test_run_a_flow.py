@@ -1,12 +1,16 @@
 """What a flow run comes to, and who has a say in it."""
 
+from collections.abc import Iterator
+from concurrent import futures
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 import penstock
-from penstock import Flow, clock, signals, task
+from penstock import Flow, clock, hookimpl, hooks, signals, task
+from penstock.executors import Executor
 from penstock.states import Failed, Mapped, Scheduled, State, Success
 from penstock.testing.clocks import VirtualClock
 
@@ -142,6 +146,61 @@ def test_what_a_task_raises_comes_out_of_the_run_where_it_is_asked_to() -> None:
     assert flow.run().is_failed()
     with penstock.context(raise_on_exception=True), pytest.raises(ValueError, match="below zero"):
         flow.run()
+
+
+class OutOfReach(Executor):
+    """An executor that raises *how* when it is opened, as one does whose cluster does not answer."""
+
+    type: ClassVar[str] = "out-of-reach"
+    how: ClassVar[BaseException] = OSError("nobody answers")
+
+    @contextmanager
+    def open(self) -> Iterator[futures.Executor]:
+        raise self.how
+        yield
+
+
+@pytest.mark.parametrize(
+    ("how", "ends", "message"),
+    [
+        (OSError("nobody answers"), "Failed", 'Flow "lost" could not be run: OSError: nobody answers'),
+        (SystemExit(3), "Failed", 'Flow "lost" could not be run: SystemExit: 3'),
+        (KeyboardInterrupt(), "Cancelled", "The run was interrupted."),
+    ],
+)
+def test_a_run_that_cannot_be_gone_on_with_has_ended_for_all_who_watch(
+    how: BaseException, ends: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Watcher:
+        @hookimpl
+        def penstock_flow_run_state(self, new: State) -> None:
+            watched.append((new.type, new.message))
+
+    monkeypatch.setattr(OutOfReach, "how", how)
+    said: list[str] = []
+    watched: list[tuple[str, str | None]] = []
+    with Flow("lost", on_failure=lambda _flow, state: said.append(state.type)) as flow:
+        check(1)
+    with hooks.observing(Watcher()), pytest.raises(type(how)):
+        flow.run(executor=OutOfReach())
+    assert watched == [("Running", "Running flow."), (ends, message)]
+    assert said == ["Failed"] * (ends == "Failed")
+
+
+def test_the_tasks_of_a_run_that_cannot_be_gone_on_with_have_ended_too() -> None:
+    class Watcher:
+        @hookimpl
+        def penstock_task_run_state(self, run: Any, new: State) -> None:
+            ends[run.name] = new.type
+
+    ends: dict[str, str] = {}
+    with Flow("raises") as flow:
+        check.copy(name="first")(1)
+        check.copy(name="last")(check.copy(name="raising")(-1))
+    raising = penstock.context(raise_on_exception=True)
+    with hooks.observing(Watcher()), raising, pytest.raises(ValueError, match="below zero"):
+        flow.run()
+    assert ends == {"first": "Success", "raising": "Cancelled", "last": "Cancelled"}
 
 
 def test_a_run_that_begins_from_an_end_runs_nothing() -> None:

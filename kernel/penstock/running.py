@@ -11,6 +11,7 @@ from penstock.context import Frame, active_flow, current
 from penstock.engine.board import CLEAN, ODD, Board
 from penstock.engine.collecting import rare_collections
 from penstock.engine.driver import INTERRUPTED, Driver
+from penstock.engine.failures import unreadable
 from penstock.engine.frames import RUN_LAZY, run_values
 from penstock.engine.mapping import odd_children
 from penstock.engine.runs import FlowRun
@@ -101,6 +102,9 @@ def run_flow(
             final = _drive(flow, board, pool) if running.is_running() else running
     except KeyboardInterrupt:
         move(running, Cancelled(INTERRUPTED))
+        raise
+    except BaseException as error:
+        move(running, unreadable(f'Flow "{flow.name}"', error))
         raise
     return move(running, final)
 

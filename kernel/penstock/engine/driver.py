@@ -72,7 +72,7 @@ class Driver:
                     self._sweep()
                 if left := self._left():
                     self._drive(left)
-            except KeyboardInterrupt:
+            except BaseException:
                 for number in self._left():
                     committed(self.board, number, None, 1, states.Pending(), states.Cancelled(INTERRUPTED))
                 raise
