@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from penstock import Flow, context, signals, task
+from penstock import Flow, context, settings, signals, task
 from penstock.results import MemoryResult
 
 
@@ -98,3 +98,41 @@ def test_what_depends_on_a_coroutine_waits_for_it() -> None:
         last = add(below)
     state = flow.run()
     assert [state.result[one].result for one in (below, last)] == [2, 3]
+
+
+@pytest.mark.parametrize("executor", ["in-process", "threads"])
+def test_a_task_of_a_limited_tag_waits_for_a_coroutine_of_that_tag(executor: str) -> None:
+    under_way: list[str] = []
+    met: list[list[str]] = []
+    began, went_on = threading.Event(), threading.Event()
+
+    @task(tags={"gpu"})
+    async def coroutine() -> None:
+        under_way.append("coroutine")
+        began.set()
+        await asyncio.to_thread(went_on.wait, 30)
+        under_way.remove("coroutine")
+
+    @task(tags={"gpu"})
+    def limited(_numbers: Any) -> None:
+        met.append([*under_way])
+        went_on.set()
+
+    @task
+    def seen() -> list[int]:
+        assert began.wait(30)
+        return [1, 2]
+
+    @task
+    def free() -> None:
+        went_on.set()
+
+    with Flow("limited") as flow:
+        coroutine()
+        numbers = seen()
+        limited(numbers)
+        limited.map(numbers)
+        free()
+    with settings.override({"limits": {"gpu": 1}}):
+        assert flow.run(executor=executor).is_successful()
+    assert met == [[]] * 3

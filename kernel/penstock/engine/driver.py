@@ -55,6 +55,7 @@ class Driver:
         self._counts: dict[int, int] = {}
         self._uses: list[int] | None = None if board.setup.keeps_values else [*board.plan.uses]
         self._flights = Flights(board, pool)
+        self._plain = self._flights.unlimited(board.plan.plain)
         setup = board.setup
         resumed = any(not board.ended[number] for number in board.states)
         around = resumed or setup.wrapped or setup.result is not None or setup.task_contexts or self._uses is not None
@@ -95,7 +96,7 @@ class Driver:
         """
         board, plan, setup = self.board, self.board.plan, self.board.setup
         ended, values, inputs, keys = board.ended, board.values, plan.inputs, plan.keys
-        functions, plain, frame, told = plan.functions, plan.plain, setup.frame, self._told
+        functions, plain, frame, told = plan.functions, self._plain, setup.frame, self._told
         straight, slugs = self._straight or told, setup.slugs() if told else {}
         pending, running, run = states.Pending(), states.Running(_STARTING), None
         for number in plan.order:
@@ -208,8 +209,8 @@ class Driver:
             self._attempt(number, None, getattr(known, "run_count", 0) + 1, board.added(number))
 
     def _goes_to_thread(self, number: int) -> bool:
-        able = self._threads and self._straight and self.board.plan.plain[number] and not self._flights.limited(number)
-        return bool(able) and (not self._odd or self.board.is_clean_above(number))
+        able = self._threads and self._straight and bool(self._plain[number])
+        return able and (not self._odd or self.board.is_clean_above(number))
 
     def _attempt(self, number: int, child: int | None, attempt: int, extra: Extra = None) -> None:
         """Run the body of a task or child, here or in the pool."""
@@ -292,9 +293,10 @@ class Driver:
         setup, plan = self.board.setup, self.board.plan
         if self._flights.pool is not None or setup.propose is not None or setup.wrapped or setup.task_contexts:
             return False
-        tasks = [plan.tasks[mapping.number] for mapping in chain if mapping.clean]
-        able = [t for t in tasks if t.options.straight and not t.signature.is_async and setup.result_of(t) is None]
-        return len(able) == len(chain)
+        if any(self._flights.limited(mapping.number) or not mapping.clean for mapping in chain):
+            return False
+        tasks = [plan.tasks[mapping.number] for mapping in chain]
+        return all(t.options.straight and not t.signature.is_async and setup.result_of(t) is None for t in tasks)
 
     def _map_straight(self, chain: list[Mapping]) -> None:
         """Call the functions once per child, and tell who watches; a child that raises takes the long way."""

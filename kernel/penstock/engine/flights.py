@@ -60,6 +60,12 @@ class Flights:
         """Return those tags of a task whose tasks may not all run at once."""
         return [*self._board.plan.tasks[number].options.tags & self._limits.keys()] if self._limits else []
 
+    def unlimited(self, marks: bytearray) -> bytearray:
+        """Return *marks* of tasks by number, without those of tasks that may not all run at once."""
+        if not self._limits:
+            return marks
+        return bytearray([mark and not self.limited(number) for number, mark in enumerate(marks)])
+
     def has_room(self, number: int) -> bool:
         """Return whether another call of a task may be under way now."""
         return len(self) < WINDOW and all(self._limited[tag] < self._limits[tag] for tag in self.limited(number))
