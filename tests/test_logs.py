@@ -50,6 +50,27 @@ def test_off_a_terminal_each_line_is_an_object(tmp_path: Path) -> None:
     assert "ZeroDivisionError" in caught["exception"]
 
 
+SLIPS = """
+from penstock import Flow, context, task
+
+@task
+def slip():
+    context.logger.info("%d rows", "three")
+    context.logger.info("%s and %s", 1)
+    context.logger.info("done: 100%", 5, size=3)
+
+with Flow("slips") as flow:
+    slip()
+assert flow.run().is_successful()
+"""
+
+
+def test_a_slip_in_a_call_for_the_log_shows_its_text_and_arguments_and_ends_no_task(tmp_path: Path) -> None:
+    records = [json.loads(line) for line in run(tmp_path, SLIPS).splitlines()]
+    said = [(record["event"], record["positional_args"]) for record in records if "positional_args" in record]
+    assert said == [("%d rows", ["three"]), ("%s and %s", [1]), ("done: 100%", [5])]
+
+
 def test_the_form_can_be_chosen(tmp_path: Path) -> None:
     shown = run(tmp_path, SCRIPT, PENSTOCK_LOGGING__FORMAT="console", PENSTOCK_LOGGING__LEVEL="WARNING")
     assert "[warning" in shown

@@ -21,6 +21,7 @@ ROOT: Final = "penstock"
 NARRATION: Final = "penstock.narration"
 """The logger of what penstock itself says of each change of state; what flows log comes from others."""
 _CONTEXT_KEYS: Final = ("flow_run_name", "task_full_name")
+_fill: Final = stdlib.PositionalArgumentsFormatter()
 _lock: Final = threading.Lock()
 _configured = False
 
@@ -48,6 +49,14 @@ def spread_extra(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
         del event["extra"]
         event.update(extra)
     return event
+
+
+def fill_in(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Put positional arguments into the text; where they do not fit, both stay as they are; a structlog processor."""
+    try:
+        return _fill(logger, method, event)
+    except Exception:  # noqa: BLE001 - a slip in a call for the log, which ends no task
+        return event
 
 
 def hide_secrets(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -78,7 +87,7 @@ def configure(processors: Iterable[Callable[..., Any]] = (), *, force: bool = Fa
             stdlib.add_logger_name,
             stdlib.ExtraAdder(),
             spread_extra,
-            stdlib.PositionalArgumentsFormatter(),
+            fill_in,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             add_run,
             *processors,
