@@ -8,7 +8,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import structlog
@@ -21,7 +21,6 @@ ROOT: Final = "penstock"
 NARRATION: Final = "penstock.narration"
 """The logger of what penstock itself says of each change of state; what flows log comes from others."""
 _CONTEXT_KEYS: Final = ("flow_run_name", "task_full_name")
-_fill: Final = stdlib.PositionalArgumentsFormatter()
 _lock: Final = threading.Lock()
 _configured = False
 
@@ -53,10 +52,9 @@ def spread_extra(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
 
 def fill_in(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Put positional arguments into the text; where they do not fit, both stay as they are; a structlog processor."""
-    try:
-        return _fill(logger, method, event)
-    except Exception:  # noqa: BLE001 - a slip in a call for the log, which ends no task
-        return event
+    with suppress(Exception):  # a slip in a call for the log ends no task
+        return stdlib.PositionalArgumentsFormatter()(logger, method, event)
+    return event
 
 
 def hide_secrets(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -120,8 +118,7 @@ def _renderers() -> list[Any]:
 
 def get_logger(name: str = ROOT) -> stdlib.BoundLogger:
     """Return a logger that takes both the standard library's arguments and structlog's keywords."""
-    if not _configured:
-        configure()
+    configure()
     logger: stdlib.BoundLogger = stdlib.get_logger(name).bind()
     return logger
 

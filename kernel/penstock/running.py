@@ -100,11 +100,9 @@ def run_flow(
     try:
         with rare_collections():
             final = _drive(flow, board, pool) if running.is_running() else running
-    except KeyboardInterrupt:
-        move(running, Cancelled(INTERRUPTED))
-        raise
     except BaseException as error:
-        move(running, unreadable(f'Flow "{flow.name}"', error))
+        interrupted = isinstance(error, KeyboardInterrupt)
+        move(running, Cancelled(INTERRUPTED) if interrupted else unreadable(f'Flow "{flow.name}"', error))
         raise
     return move(running, final)
 
@@ -128,8 +126,8 @@ def _settled(flow: "Flow", state: State) -> State:
     if flow.terminal_state_handler is None:
         return state
     reference = [state.result[task] for task in flow.reference_tasks()]
-    children = [one.map_states if isinstance(one, Mapped) else (one,) for one in reference]
-    ends, handler = {child for states in children for child in states}, flow.terminal_state_handler
+    ends = {child for one in reference for child in (one.map_states if isinstance(one, Mapped) else (one,))}
+    handler = flow.terminal_state_handler
     handlers = [lambda _flow, _old, end: handler(flow, end, ends)]
     new = asked(handlers, flow, state, state, what="The terminal state handler")
     new.result = new.result if new.result is not None else state.result

@@ -16,7 +16,7 @@ MEANINGS: Final = tuple(
         ("nothing to map over", r"No upstream states can be mapped"),
         ("not mappable", r"unmappable result"),
         ("a state handler raised", r"[Ss]tate handler|^Unexpected error: RefusalError"),
-        ("the trigger raised", r"checking task trigger|^The trigger of .* raised"),
+        ("the trigger raised", r"checking task trigger|^The trigger of .* could not be run"),
         ("the trigger said no", r"^Trigger failed|did not accept"),
         ("all were skipped", r"^All upstream.* skipped|^Each task above was skipped"),
         ("a round of the loop ended", r"^Round |is looping"),

@@ -236,11 +236,11 @@ def test_an_exception_that_cannot_say_what_it_is_about_fails_its_task_as_any_oth
         failed, other, untold = wordless(), one(), named()
         refused = guarded(upstream_tasks=[other])
     result = flow.run(executor=executor).result
-    assert result[failed].message == "WordlessError: <its __str__ raised LookupError>"
+    assert result[failed].message == "WordlessError: <its text cannot be made>"
     assert isinstance(result[failed].result, WordlessError)
-    assert result[failed].context["exception"]["message"] == "<its __str__ raised LookupError>"
-    assert result[refused].message.endswith("raised WordlessError: <its __str__ raised LookupError>")
-    assert "cannot be filled: WordlessError: <its __str__ raised LookupError>" in result[untold].message
+    assert result[failed].context["exception"]["message"] == "<its text cannot be made>"
+    assert result[refused].message.endswith("could not be run: WordlessError: <its text cannot be made>")
+    assert "cannot be filled: WordlessError: <its text cannot be made>" in result[untold].message
     assert result[other].is_successful()
 
 
@@ -424,13 +424,21 @@ class Unsized:
     """Has no length, though it seems to: as an array without dimensions."""
 
     def __len__(self) -> int:
-        raise TypeError
+        raise TypeError("no length")
 
     def __getitem__(self, index: int) -> int:
         return index
 
 
-@pytest.mark.parametrize("value", [5, {"a": 1}, None, Unsized()])
+def test_mapping_over_what_has_no_length_though_it_seems_to_fails_the_task(executor: Any) -> None:
+    with Flow("unsized") as flow:
+        mapped, other = add.map(Parameter("value", default=Unsized())), one()
+    result = flow.run(executor=executor).result
+    assert result[mapped].message == "TypeError: no length"
+    assert result[other].is_successful()
+
+
+@pytest.mark.parametrize("value", [5, {"a": 1}, None])
 def test_mapping_over_what_cannot_be_indexed_fails_the_task(value: Any, executor: Any) -> None:
     with Flow("unmappable") as flow:
         mapped = add.map(Parameter("value", default=value))

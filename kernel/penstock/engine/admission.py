@@ -6,7 +6,7 @@ from typing import Final
 from penstock import errors, signals, triggers
 from penstock.edges import MAPPED, Edge
 from penstock.engine.board import Board
-from penstock.engine.failures import describe, state_of, told, without_framework
+from penstock.engine.failures import state_of, unreadable
 from penstock.engine.frames import TaskFrame, inside
 from penstock.engine.mapping import Mapping, Origins, has_items, odd_children, passed
 from penstock.engine.templates import filled
@@ -29,12 +29,8 @@ def refused(board: Board, number: int, child: int | None, origins: Origins | Non
         with inside(board.frame(number, child)):
             if trigger(by_edge):
                 return None
-    except signals.PenstockSignal as signal:
-        return signal.state
-    except Exception as error:  # noqa: BLE001 - a user's trigger
-        without_framework(error)
-        message = f"The trigger of {task.name} raised {told(error)}"
-        return TriggerFailed(message, error, context={"exception": describe(error)})
+    except (Exception, signals.PenstockSignal) as error:  # noqa: BLE001 - a user's trigger
+        return unreadable(f"The trigger of {task.name}", error, TriggerFailed)
     name = getattr(trigger, "__name__", str(trigger))
     return signals.TRIGGERFAIL(f"The trigger {name} of {task.name} did not accept its upstream states").state
 

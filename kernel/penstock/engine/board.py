@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.context import Frame
 from penstock.edges import MAPPED, Edge
 from penstock.engine.frames import TaskFrame
-from penstock.engine.mapping import Children
 from penstock.engine.plan import Plan
 from penstock.engine.runs import TaskRun
 from penstock.engine.setup import Setup
@@ -53,14 +51,14 @@ class Board:
         return [self.values, *[one.values for one in children], *self.states.values(), *odd]
 
     def preset(self, number: int, state: State) -> None:
-        """Let task *number* begin from *state*, which may be its end."""
+        """Let task *number* begin from *state*, which may be its end and stays as it is when its value is let go."""
         self.values[number] = state.result
         if is_plain(state):
             self.ended[number] = CLEAN
             return
-        self.states[number] = state
-        if isinstance(state, Mapped) and state.result is None:
-            self.values[number] = state.result = [child.result for child in state.map_states]
+        self.states[number] = state = copy(state) if state.is_successful() else state
+        if isinstance(state, Mapped):
+            self.values[number] = state.result = copy(state.result) or [child.result for child in state.map_states]
         if state.is_terminal() and all(child.is_finished() for child in getattr(state, "map_states", ())):
             self.ended[number] = ODD
 
@@ -74,21 +72,14 @@ class Board:
         return value
 
     def let_go(self, number: int) -> None:
-        """Drop the value of a task that nobody needs any more, or the values of its children.
-
-        Who has been given a state or a list keeps it as it is.
-        """
+        """Drop the value of a task that nobody needs any more, or the values of its children."""
         known = self.states.get(number)
-        if known is not None and not known.is_successful():
-            return
-        self.values[number] = None
-        if known is not None:
-            known = self.states[number] = copy(known)
-            known.result = None
         if isinstance(known, Mapped):
-            self.values[number] = known.result = [None] * known.n_map_states
-            if isinstance(known.map_states, Children):
-                known.map_states = replace(known.map_states, values=known.result)
+            self.values[number][:] = [None] * len(self.values[number])
+        elif known is None or known.is_successful():
+            self.values[number] = None
+            if known is not None:
+                known.result = None
 
     def state(self, number: int) -> State:
         """Return the state of a task, made now unless there was a reason to make it before."""
@@ -131,10 +122,7 @@ class Board:
         }
 
     def _seen(self, number: int, mark: int, child: int | None) -> State:
-        if mark == MAPPED and child is not None and number in self.maps:
-            own: State = self.maps[number].children[child]
-            return own
-        state = self.state(number)
+        state = self.maps[number].state() if number in self.maps else self.state(number)
         if mark & MAPPED and child is not None and isinstance(state, Mapped):
             return state.map_states[child]
         return state

@@ -6,10 +6,10 @@ counting: a task is ready when the last of those it waits for has ended.
 """
 
 import heapq
-import itertools
 from collections import deque
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
+from itertools import compress, count
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock import clock, states
@@ -49,16 +49,14 @@ class Driver:
         self._held: list[tuple[datetime, int, int, int | None, int, Extra]] = []
         self._paused: list[tuple[int, int | None, int, Extra]] = []
         self._limited: dict[frozenset[str], deque[tuple[int, int | None, int, Extra]]] = {}
-        self._tie = itertools.count()
+        self._tie = count()
         self._ready: deque[int] = deque()
-        self._downstream: dict[int, list[int]] = {}
-        self._counts: dict[int, int] = {}
-        self._uses: list[int] | None = None if board.setup.keeps_values else [*board.plan.uses]
+        self._downstream, self._counts = board.plan.downstream(())
+        self._uses = [] if board.setup.keeps_values else [*board.plan.uses]
         self._flights = Flights(board, pool)
-        self._plain = self._flights.unlimited(board.plan.plain)
         setup = board.setup
         resumed = any(not board.ended[number] for number in board.states)
-        around = resumed or setup.wrapped or setup.result is not None or setup.task_contexts or self._uses is not None
+        around = resumed or setup.wrapped or setup.result is not None or setup.task_contexts or self._uses
         self._straight = not (around or setup.watched)
         self._tells = [tell for tell in setup.observers if tell not in setup.mourners]
         self._told = self._tells if not around and setup.propose is None else []
@@ -96,7 +94,7 @@ class Driver:
         """
         board, plan, setup = self.board, self.board.plan, self.board.setup
         ended, values, inputs, keys = board.ended, board.values, plan.inputs, plan.keys
-        functions, plain, frame, told = plan.functions, self._plain, setup.frame, self._told
+        functions, plain, frame, told = plan.functions, self._flights.plain, setup.frame, self._told
         straight, slugs = self._straight or told, setup.slugs() if told else {}
         pending, running, run = states.Pending(), states.Running(_STARTING), None
         for number in plan.order:
@@ -151,8 +149,7 @@ class Driver:
 
     def _release_due(self) -> None:
         while self._held and self._until_due() <= 0:
-            _, _, number, child, attempt, extra = heapq.heappop(self._held)
-            self._attempt(number, child, attempt, extra)
+            self._attempt(*heapq.heappop(self._held)[2:])
 
     def _release_limited(self) -> None:
         """Begin what waited for others of its tags to end."""
@@ -166,14 +163,12 @@ class Driver:
 
     def _resumed(self) -> bool:
         """Ask of each paused task whether it may go on; return whether one may."""
-        approve = self.board.setup.approve
-        asked, self._paused = self._paused, []
-        for number, child, attempt, extra in asked:
-            if approve(self.board.task_run(number, child, attempt).name):
-                self._attempt(number, child, attempt, extra)
-            else:
-                self._paused.append((number, child, attempt, extra))
-        return len(self._paused) < len(asked)
+        asked, approve = self._paused, self.board.setup.approve
+        approved = [approve(self.board.task_run(*one[:3]).name) for one in asked]
+        self._paused = [one for one, goes_on in zip(asked, approved, strict=True) if not goes_on]
+        for one in compress(asked, approved):
+            self._attempt(*one)
+        return any(approved)
 
     def _land(self) -> None:
         """Wait for a call to come back, or for an attempt to be due, and take up all that is there."""
@@ -209,7 +204,7 @@ class Driver:
             self._attempt(number, None, getattr(known, "run_count", 0) + 1, board.added(number))
 
     def _goes_to_thread(self, number: int) -> bool:
-        able = self._threads and self._straight and bool(self._plain[number])
+        able = self._threads and self._straight and bool(self._flights.plain[number])
         return able and (not self._odd or self.board.is_clean_above(number))
 
     def _attempt(self, number: int, child: int | None, attempt: int, extra: Extra = None) -> None:
@@ -247,8 +242,7 @@ class Driver:
         if isinstance(named, states.State):
             self._settle(number, child, 0, named, extra)
             return None
-        running = states.Running(_STARTING)
-        state = moved(self.board, number, child, attempt, self._before(number, child), running)
+        state = moved(self.board, number, child, attempt, self._before(number, child), states.Running(_STARTING))
         if not state.is_running():  # what else a handler or a policy made of it
             self._conclude(number, child, attempt, state, extra)
             return None
@@ -267,9 +261,8 @@ class Driver:
         if isinstance(root, states.State):
             self._settle(number, None, 0, root)
             return
-        state = handled(
-            self.board, number, None, 1, states.Pending(), states.Mapped("Ready to be mapped.", n_map_states=root.width)
-        )
+        ready = states.Mapped("Ready to be mapped.", n_map_states=root.width)
+        state = handled(self.board, number, None, 1, states.Pending(), ready)
         if not state.is_mapped():
             del self.board.maps[number]
             self._conclude(number, None, 0, committed(self.board, number, None, 1, states.Pending(), state))
@@ -293,10 +286,9 @@ class Driver:
         setup, plan = self.board.setup, self.board.plan
         if self._flights.pool is not None or setup.propose is not None or setup.wrapped or setup.task_contexts:
             return False
-        if any(self._flights.limited(mapping.number) or not mapping.clean for mapping in chain):
-            return False
-        tasks = [plan.tasks[mapping.number] for mapping in chain]
-        return all(t.options.straight and not t.signature.is_async and setup.result_of(t) is None for t in tasks)
+        tasks = [plan.tasks[one.number] for one in chain if one.clean and not self._flights.limited(one.number)]
+        able = [t for t in tasks if t.options.straight and not t.signature.is_async and setup.result_of(t) is None]
+        return len(able) == len(chain)
 
     def _map_straight(self, chain: list[Mapping]) -> None:
         """Call the functions once per child, and tell who watches; a child that raises takes the long way."""
@@ -336,9 +328,8 @@ class Driver:
                 for tell in tells:
                     tell(run, states.Pending(), running)
             try:
-                values[child] = value = (
-                    function(only[child]) if only is not None else called(function, keys, mapping.inputs(child))
-                )
+                value = function(only[child]) if only is not None else called(function, keys, mapping.inputs(child))
+                values[child] = value
                 if isinstance(value, Task):
                     raise task_returned(task.name, value)  # noqa: TRY301 - as in the sweep
             except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
@@ -353,8 +344,9 @@ class Driver:
     def _calls(self, mapping: Mapping, children: Sequence[int]) -> Sequence[Call]:
         """Return the calls of children, but of those that are skipped, whose trigger refuses, or that ended before."""
         board, number, extra = self.board, mapping.number, self.board.added(mapping.number)
-        if extra is None and (batch := mapping.batch(children)) is not None:
-            return batch
+        with suppress(Exception):  # a user's own sequence may lack an item: then each child is looked at alone
+            if extra is None and (batch := mapping.batch(children)) is not None:
+                return batch
         calls: list[Call] = []
         for child in children:
             if not mapping.pending[child]:
@@ -485,8 +477,7 @@ class Driver:
             self._counts[other] -= 1
             if not self._counts[other] and board.ended[other] == WAITING:
                 self._ready.append(other)
-        if self._uses is not None:
-            for other in board.plan.upstream(number):
-                self._uses[other] -= 1
-                if not self._uses[other]:
-                    board.let_go(other)
+        for other in board.plan.upstream(number) if self._uses else ():
+            self._uses[other] -= 1
+            if not self._uses[other]:
+                board.let_go(other)

@@ -1,5 +1,6 @@
 """What an exception out of a user's code becomes: a state, with the user's own traceback and a description."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,10 +34,9 @@ def told(error: BaseException) -> str:
 
 
 def _text(error: BaseException) -> str:
-    try:
+    with suppress(Exception):  # a user's own `__str__`, which must not hide what was raised
         return str(error)
-    except Exception as slip:  # noqa: BLE001 - a user's own `__str__`, which must not hide what was raised
-        return f"<its __str__ raised {type(slip).__name__}>"
+    return "<its text cannot be made>"
 
 
 def without_framework(error: BaseException) -> None:
@@ -59,8 +59,11 @@ def describe(error: BaseException) -> dict[str, Any]:
     return {"type": type(error).__name__, "message": hidden(_text(error)), "frames": frames}
 
 
-def unreadable(subject: str, error: BaseException) -> State:
-    """Return the state of a task for which *subject* (its pool, its trigger, a handler) raised *error*."""
+def unreadable(subject: str, error: BaseException, kind: type[Failed] = Failed) -> State:
+    """Return the state of a task for which *subject* (its pool, its trigger, a handler) raised *error*, or a signal."""
+    if isinstance(error, signals.PenstockSignal):
+        return error.state
     message = f"{subject} could not be run: {told(error)}"
     exception = error if isinstance(error, Exception) else errors.ExecutorError(message)
-    return Failed(message, exception, context={"exception": describe(exception)})
+    without_framework(exception)
+    return kind(message, exception, context={"exception": describe(exception)})

@@ -46,6 +46,8 @@ class Flights:
         self._plain: dict[int, futures.Future[None]] = {}
         self._limits = settings.get().limits
         self._limited: Counter[str] = Counter()
+        plain = board.plan.plain  # the short way is not for what may have to wait
+        self.plain = bytearray([one and not self.limited(n) for n, one in enumerate(plain)]) if self._limits else plain
         self._landed: SimpleQueue[futures.Future[Ended] | int | tuple[int, BaseException]] = SimpleQueue()
 
     def __len__(self) -> int:
@@ -59,12 +61,6 @@ class Flights:
     def limited(self, number: int) -> list[str]:
         """Return those tags of a task whose tasks may not all run at once."""
         return [*self._board.plan.tasks[number].options.tags & self._limits.keys()] if self._limits else []
-
-    def unlimited(self, marks: bytearray) -> bytearray:
-        """Return *marks* of tasks by number, without those of tasks that may not all run at once."""
-        if not self._limits:
-            return marks
-        return bytearray([mark and not self.limited(number) for number, mark in enumerate(marks)])
 
     def has_room(self, number: int) -> bool:
         """Return whether another call of a task may be under way now."""

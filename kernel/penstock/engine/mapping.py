@@ -77,15 +77,12 @@ class Mapping:
         return tuple([one[child] if mapped else one for one, mapped in zip(self.arguments, self.mapped, strict=True)])
 
     def batch(self, children: Sequence[int]) -> Batch | None:
-        """Return the calls of *children*, or None if one has ended, has no item, or follows no plain success."""
+        """Return the calls of *children*, or None if one of them has ended or follows what was no plain success."""
         clean = self.clean and (not self.above or all(map(self.is_clean_above, children)))
         if not (clean and all(_items(self.pending, children))):
             return None
         together = zip(self.arguments, self.mapped, strict=True)
-        try:
-            return Batch(children, [_items(one, children) if mapped else one for one, mapped in together], self.mapped)
-        except Exception:  # noqa: BLE001 - a user's own sequence, which may lack but some of its items
-            return None
+        return Batch(children, [_items(one, children) if mapped else one for one, mapped in together], self.mapped)
 
     # which children may start
 
@@ -230,7 +227,4 @@ def flattened_children(state: Mapped) -> tuple[list[Any], list[int]]:
 
 def has_items(value: Any) -> bool:
     """Return whether a task can be mapped over *value*: whether it has a length and is indexed by numbers."""
-    try:
-        return len(value) >= 0 and hasattr(value, "__getitem__") and not isinstance(value, dict)
-    except TypeError:  # which some raise that have a `__len__`, as an array without dimensions does
-        return False
+    return hasattr(value, "__getitem__") and hasattr(value, "__len__") and not isinstance(value, dict)

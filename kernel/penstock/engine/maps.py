@@ -30,12 +30,12 @@ class Maps:
     def begin(self, number: int) -> "Mapping | State":
         """Begin a mapped task; return the state of one that cannot be mapped."""
         board = self._board
-        board.ended[number] = HELD
         try:
             begun = begin_mapping(board, number)
         except Exception as error:  # noqa: BLE001 - a user's own sequence
             return state_of(error)
         if isinstance(begun, Mapping):
+            board.ended[number] = HELD
             board.maps[number] = begun
             board.values[number] = begun.values
         return begun
@@ -61,9 +61,7 @@ class Maps:
 
     def let_go(self, chain: list[Mapping], child: int) -> None:
         """Drop the values of a child in *chain* that only followers take, once these have ended, if nothing is kept."""
-        if self._board.setup.keeps_values:
-            return
-        for mapping in chain:
+        for mapping in chain if not self._board.setup.keeps_values else ():
             if mapping.followers and self._board.plan.uses[mapping.number] == len(mapping.followers):
                 mapping.let_go(child)
 
@@ -78,14 +76,10 @@ class Maps:
         found = []
         for other in self._board.plan.mapped_over.get(number, ()):
             above = self._above(other)
-            if not above:
-                continue
-            begun = self.begin(other)
+            begun = self.begin(other) if above else None
             if isinstance(begun, Mapping):
                 begun.follow(above)
                 found.append(begun)
-            else:
-                self._board.ended[other] = WAITING
         return found
 
     def _above(self, number: int) -> list[Mapping]:
@@ -93,12 +87,6 @@ class Maps:
         board, plan = self._board, self._board.plan
         if board.ended[number] != WAITING or number in board.states or plan.tasks[number].options.state_handlers:
             return []
-        above = []
-        for other in sorted(plan.upstream(number)):
-            if board.ended[other] in {CLEAN, ODD}:
-                continue
-            followed = other in board.maps and number in plan.mapped_over.get(other, ())
-            if not followed:
-                return []
-            above.append(board.maps[other])
-        return above
+        left = [other for other in sorted(plan.upstream(number)) if board.ended[other] not in {CLEAN, ODD}]
+        follows = all(other in board.maps and number in plan.mapped_over.get(other, ()) for other in left)
+        return [board.maps[other] for other in left] if follows else []

@@ -32,9 +32,7 @@ def asked(
             new = handler(subject, old, new) or new
             if not isinstance(new, State):
                 raise TypeError(f"it returned {new!r}, which is no state")  # noqa: TRY301 - as if it had raised itself
-    except signals.PenstockSignal as signal:
-        return signal.state
-    except Exception as error:  # noqa: BLE001 - a user's handler
+    except (Exception, signals.PenstockSignal) as error:  # noqa: BLE001 - a user's handler
         return unreadable(f"{what} of {subject.name}", error)
     return new
 
