@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from penstock import Flow, Parameter, clock, context, signals, states, task, triggers, unmapped
-from penstock.states import Mapped, Retrying, Success
+from penstock import Flow, Parameter, Task, clock, context, signals, states, task, triggers, unmapped
+from penstock.states import Mapped, Retrying, State, Success
 from penstock.testing.clocks import VirtualClock
 
 SEEN: list[tuple[str, Any]] = []
@@ -213,12 +213,13 @@ def test_letting_a_value_go_takes_it_from_nobody_who_was_given_it(executor: str)
         end = last(passed_on(mapped))
         skipped_to = first(7)
         after = second(skipped_to)
-    earlier = {mapped: flow.run().result[mapped], skipped_to: Success("known", 7)}
+    given, known = flow.run().result[mapped], Success("known", 7)
     assert flow.run(keep_values=False, executor=executor).result[end].result == 2
+    earlier: dict[Task, State] = {mapped: given, skipped_to: known}
     result = flow.run(keep_values=False, task_states=earlier, executor=executor).result
     assert [result[one].result for one in (mapped, end, skipped_to, after)] == [[None, None], 2, None, 7]
-    assert [earlier[mapped].result, earlier[skipped_to].result] == [[1, 2], 7]
-    assert [child.result for child in earlier[mapped].map_states] == [1, 2]
+    assert [given.result, known.result] == [[1, 2], 7]
+    assert [child.result for child in given.map_states] == [1, 2]
 
 
 def test_children_that_ended_in_an_earlier_run_are_not_run_again() -> None:

@@ -46,8 +46,9 @@ class Flights:
         self._plain: dict[int, futures.Future[None]] = {}
         self._limits = settings.get().limits
         self._limited: Counter[str] = Counter()
-        plain = board.plan.plain  # the short way is not for what may have to wait
-        self.plain = bytearray([one and not self.limited(n) for n, one in enumerate(plain)]) if self._limits else plain
+        self.plain: bytearray = board.plan.plain
+        if self._limits:  # the short way is not for what may have to wait
+            self.plain = bytearray([one and not self.limited(number) for number, one in enumerate(self.plain)])
         self._landed: SimpleQueue[futures.Future[Ended] | int | tuple[int, BaseException]] = SimpleQueue()
 
     def __len__(self) -> int:
