@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
@@ -59,6 +60,8 @@ class WorkerProcess:
                 self._process = _start(theirs.fileno(), progress.fileno())
             except OSError as error:
                 raise LostError(f"could not be started: {error}") from error
+            self._watch = threading.Thread(target=self._hang_up, args=(ours.dup(),), daemon=True)
+            self._watch.start()
             self._channel = worker.Channel(ours.detach())
         try:
             self._channel.send(json.dumps(sys.path).encode())
@@ -102,14 +105,19 @@ class WorkerProcess:
         if len(self._known) > worker.FUNCTIONS_KEPT:
             self._known.popitem(last=False)
 
+    def _hang_up(self, ours: socket.socket) -> None:
+        """End what is read here once the process has ended: what it left behind may hold its end open for long."""
+        with ours, contextlib.suppress(OSError):  # nobody may be at the other end
+            self._process.wait()
+            ours.shutdown(socket.SHUT_RDWR)
+
     def _wait(self) -> int:
-        try:
-            code = self._process.wait(_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
+        self._watch.join(_GRACE_SECONDS)
+        if self._watch.is_alive():
             self._process.kill()
-            code = self._process.wait()
+            self._watch.join()
         self._channel.close()
-        return code
+        return self._process.wait()
 
     def _position(self) -> int | None:
         position = int.from_bytes(self._progress[:], sys.byteorder)

@@ -79,6 +79,7 @@ def main(descriptor: int, progress: int) -> None:
     signal.signal(signal.SIGINT, _ignore)  # Ctrl-C reaches the whole terminal; the parent decides what it means
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     channel = Channel(descriptor)
+    _keep(descriptor)
     with contextlib.suppress(EOFError, ConnectionError):  # the parent is gone
         sys.path[:] = json.loads(channel.receive())
         threading.Thread(target=_end_with_parent, args=(descriptor,), daemon=True).start()
@@ -87,6 +88,13 @@ def main(descriptor: int, progress: int) -> None:
         under_way = memoryview(mmap.mmap(progress, PROGRESS_BYTES)).cast("Q")
         with context(worker_may_be_killed=True, worker_progress=under_way):  # the pool loses the call at hand only
             _serve(channel, under_way)
+
+
+def _keep(descriptor: int) -> None:
+    """Keep the socket from processes that a task starts: what is forked has nothing at its other end."""
+    os.set_inheritable(descriptor, False)  # noqa: FBT003 - the system's own signature
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.register_at_fork(after_in_child=lambda: os.dup2(nothing, descriptor, inheritable=False))
 
 
 def _ignore(*_: object) -> None:

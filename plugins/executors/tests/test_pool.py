@@ -1,11 +1,14 @@
 """What the pool of worker processes does beyond the contract."""
 
+import contextlib
+import ctypes
 import os
 import subprocess
 import sys
 import threading
+import time
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from pathlib import Path
 from typing import Any
@@ -111,8 +114,35 @@ def test_a_worker_that_cannot_start_fails_the_call(
 def test_a_worker_that_dies_before_it_takes_a_call_is_replaced(one: WorkerPool) -> None:
     process = one.submit(calls.process).result()
     os.kill(process, 9)
-    os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
+    with contextlib.suppress(ChildProcessError):  # the pool has heard of it
+        os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
     assert one.submit(calls.process).result() != process
+
+
+@pytest.mark.parametrize("fork", [os.fork, lambda: ctypes.CDLL(None).fork()], ids=["in Python", "in compiled code"])
+def test_a_worker_is_lost_when_it_has_ended_whatever_it_leaves_behind(
+    one: WorkerPool, tmp_path: Path, fork: Callable[[], int]
+) -> None:
+    def exited_leaving_a_child(gate: Path) -> None:
+        if fork():
+            os._exit(7)
+        while gate.exists():
+            time.sleep(0.01)
+        os._exit(0)
+
+    gate = tmp_path / "gate"
+    gate.touch()
+    lost = one.submit(exited_leaving_a_child, gate)
+    try:
+        with pytest.raises(errors.ExecutorError, match="ended with exit code 7"):
+            lost.result(60)
+    finally:
+        gate.unlink()
+    assert one.submit(calls.double, 1).result(60) == 2
+
+
+def test_what_a_task_forks_does_not_answer_for_it(one: WorkerPool) -> None:
+    assert all(one.submit(os.fork).result(60) for _ in range(10))
 
 
 def test_calls_waiting_at_shutdown_are_done_before_it_returns(one: WorkerPool) -> None:
