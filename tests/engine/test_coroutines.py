@@ -136,3 +136,15 @@ def test_a_task_of_a_limited_tag_waits_for_a_coroutine_of_that_tag(executor: str
     with settings.override({"limits": {"gpu": 1}}):
         assert flow.run(executor=executor).is_successful()
     assert met == [[]] * 3
+
+
+@pytest.mark.parametrize("executor", ["in-process", "threads", "processes", "asyncio"])
+def test_an_interrupt_in_a_coroutine_ends_the_run_as_in_any_task(executor: str) -> None:
+    @task
+    async def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with Flow("interrupted") as flow:
+        interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        flow.run(executor=executor)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class EventLoop:
 
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
+            self._closed = self._loop.create_future()
             self._thread = threading.Thread(target=self._serve, args=(self._loop,), name="penstock-loop", daemon=True)
             self._thread.start()
         return asyncio.run_coroutine_threadsafe(call(), self._loop)
@@ -31,20 +33,20 @@ class EventLoop:
         """Cancel what is still running, and end the loop and its thread."""
         if self._loop is None or self._thread is None:
             return
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._closed.set_result, None)
         self._thread.join()
 
     def _serve(self, loop: "asyncio.AbstractEventLoop") -> None:
         import asyncio
 
         asyncio.set_event_loop(loop)
-        try:
-            loop.run_forever()
-        finally:
-            tasks = asyncio.all_tasks(loop)
-            for task in tasks:
-                task.cancel()
-            if tasks:
-                loop.run_until_complete(asyncio.wait(tasks, timeout=1))
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.close()
+        while not self._closed.done():
+            with suppress(SystemExit, KeyboardInterrupt):  # a coroutine's, whose future has it: others go on
+                loop.run_until_complete(self._closed)
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.wait(tasks, timeout=1))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()

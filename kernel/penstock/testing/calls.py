@@ -128,6 +128,16 @@ async def double_later(value: Any) -> Any:
     return value + value
 
 
+async def leave_later(code: int) -> None:
+    """Raise SystemExit, after others had their turn, in a coroutine that runs beside this one."""
+    await asyncio.gather(_leave(code))
+
+
+async def _leave(code: int) -> NoReturn:
+    await asyncio.sleep(0)
+    leave(code)
+
+
 def fail_on(value: int, odd: int) -> int:
     """Return *value* unless it is *odd*, which fails."""
     if value == odd:

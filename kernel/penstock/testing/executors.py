@@ -16,7 +16,7 @@ from typing import ClassVar, Final
 
 import pytest
 
-from penstock import Flow, clock, errors, hookimpl, hooks, task, unmapped
+from penstock import Flow, clock, errors, hookimpl, hooks, task, triggers, unmapped
 from penstock.engine.runs import TaskRun
 from penstock.executors import Executor
 from penstock.states import State
@@ -197,6 +197,15 @@ class ExecutorContract:
         state = flow.run(executor=executor)
         assert state.result[numbers].result == [8, 16, 24]
         assert state.result[total].result == 96
+
+    def test_a_coroutine_that_leaves_the_interpreter_fails_alone(self, executor: Executor) -> None:
+        later = task(trigger=triggers.all_finished)(calls.double_later)
+        with Flow("leaving") as flow:
+            left, beside = task(calls.leave_later)(3), later(1)
+            after = later(beside, upstream_tasks=[left])
+        state = flow.run(executor=executor)
+        assert state.result[left].message == "SystemExit: 3"
+        assert (state.result[beside].result, state.result[after].result) == (2, 4)
 
     def test_maps_over_maps_keep_each_child_to_its_own(self, executor: Executor) -> None:
         add, fail_on = task(calls.add), task(calls.fail_on)

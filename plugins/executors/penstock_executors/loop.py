@@ -5,6 +5,7 @@ import contextvars
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent import futures
+from contextlib import suppress
 from typing import Any
 
 
@@ -16,6 +17,7 @@ class LoopPool(futures.ThreadPoolExecutor):
         super().__init__(limit, "penstock")
         self._loop = asyncio.new_event_loop()
         self._room = asyncio.Semaphore(limit)
+        self._ended = self._loop.create_future()
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._serve, name="penstock-asyncio", daemon=True)
         self._thread.start()
@@ -35,8 +37,7 @@ class LoopPool(futures.ThreadPoolExecutor):
         """Take no more calls; with *cancel_futures* what has not begun is cancelled, coroutines at their next await."""
         super().shutdown(wait=False, cancel_futures=cancel_futures)
         if self._thread.is_alive():
-            ending = asyncio.run_coroutine_threadsafe(self._end(cancel=cancel_futures), self._loop)
-            ending.add_done_callback(lambda _: self._loop.call_soon_threadsafe(self._loop.stop))
+            asyncio.run_coroutine_threadsafe(self._end(cancel=cancel_futures), self._loop)
         if wait:
             super().shutdown(wait=True, cancel_futures=cancel_futures)
             self._thread.join()
@@ -62,8 +63,12 @@ class LoopPool(futures.ThreadPoolExecutor):
         if tasks:
             await asyncio.wait(tasks)
         await self._loop.shutdown_asyncgens()
+        if not self._ended.done():
+            self._ended.set_result(None)
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+        while not self._ended.done():
+            with suppress(SystemExit, KeyboardInterrupt):  # a coroutine's, whose future has it: others go on
+                self._loop.run_until_complete(self._ended)
         self._loop.close()
