@@ -102,10 +102,12 @@ class SerializationError(PenstockError, TypeError):
 class ExecutorError(PenstockError, RuntimeError):
     """An executor cannot do what was asked, or lost the process that ran a task.
 
-    `position` says which of the calls that travelled together the process was at, where that is known.
+    `position` says which of the calls that travelled together the process was at, where that is known, and `timed_out`
+    whether the process was ended because the time of its task was over.
     """
 
     position: int | None = None
+    timed_out: bool = False
 
 
 class ScheduleError(PenstockError, ValueError):

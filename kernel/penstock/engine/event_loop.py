@@ -16,7 +16,6 @@ class EventLoop:
     def __init__(self) -> None:
         """Begin nothing yet."""
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
 
     def submit(self, call: Callable[[], Coroutine[Any, Any, Any]]) -> "futures.Future[Any]":
         """Run the coroutine that *call* makes, in this thread's context, and return its future."""
@@ -31,10 +30,9 @@ class EventLoop:
 
     def close(self) -> None:
         """Cancel what is still running, and end the loop and its thread."""
-        if self._loop is None or self._thread is None:
-            return
-        self._loop.call_soon_threadsafe(self._closed.set_result, None)
-        self._thread.join()
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._closed.set_result, None)
+            self._thread.join()
 
     def _serve(self, loop: "asyncio.AbstractEventLoop") -> None:
         import asyncio

@@ -216,7 +216,7 @@ class Flights:
     def _lost(self, number: int, error: Exception) -> Ended:
         """Return the end of a call that its pool could not bring back."""
         task = self._board.plan.tasks[number]
-        if task.options.timeout is None or not isinstance(error, errors.ExecutorError):
+        if not (isinstance(error, errors.ExecutorError) and error.timed_out):
             return Ended([None], {0: unreadable(task.name, error)})
         message = f"did not end within {task.options.timeout:g} s; its worker was ended"
         return Ended([None], {0: TimedOut(message, TimeoutError(message))})

@@ -11,13 +11,13 @@ import ctypes
 import faulthandler
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from penstock import signals, states
-from penstock.context import context
 
 _GRACE: Final = 0.2
 """Seconds that a body has to be stopped in, and a worker to report in before it is ended."""
@@ -33,8 +33,11 @@ class _Stop(BaseException):
     """Raised in the thread of a body that has to stop."""
 
 
-def limited(seconds: float, call: Callable[[], Any]) -> Any:
-    """Return what *call* returns, or raise what it raises; raises OutOfTime after *seconds*, real ones."""
+def limited(seconds: float, call: Callable[[], Any], deadline: "memoryview[int] | None" = None) -> Any:
+    """Return what *call* returns, or raise what it raises; raises OutOfTime after *seconds*, real ones.
+
+    A process with a place for a *deadline* ends if the body does not; its parent reads there when that had to be over.
+    """
     ended: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
 
     def body() -> None:
@@ -44,13 +47,13 @@ def limited(seconds: float, call: Callable[[], Any]) -> Any:
             ended.put((None, error))
 
     thread = threading.Thread(target=contextvars.copy_context().run, args=(body,), name="penstock-body", daemon=True)
-    with _watched(seconds):
+    with _watched(seconds, deadline):
         try:
             thread.start()
             value, error = ended.get(timeout=seconds)
         except Empty:
             stopped = _stop(thread)
-            if not stopped and context.get("worker_may_be_killed"):
+            if not stopped and deadline is not None:
                 os._exit(1)
             raise out_of_time(seconds, stopped=stopped) from None
         except BaseException:  # Ctrl-C reaches the thread that waits
@@ -75,14 +78,16 @@ def _stop(thread: threading.Thread) -> bool:
 
 
 @contextmanager
-def _watched(seconds: float) -> Iterator[None]:
+def _watched(seconds: float, deadline: "memoryview[int] | None") -> Iterator[None]:
     """Let a worker that may be killed be ended from outside of Python if it hangs."""
-    if not context.get("worker_may_be_killed"):
+    if deadline is None:
         yield
         return
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - faulthandler needs a descriptor
+        deadline[0] = time.monotonic_ns() + int(seconds * 1e9)
         faulthandler.dump_traceback_later(seconds + 2 * _GRACE, exit=True, file=nowhere)
         try:
             yield
         finally:
             faulthandler.cancel_dump_traceback_later()
+            deadline[0] = 0

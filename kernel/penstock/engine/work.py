@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.machinery import PathFinder
 from itertools import repeat
 from time import perf_counter
@@ -151,9 +151,9 @@ class Work:
     def _run_all(self, calls: Sequence[Call], ended: Ended, until: float) -> None:
         """Run calls as long as there is time for another; with nothing around the body if nothing is asked for.
 
-        Where it is to be known if the process dies, the context has a place for the position of the call under way.
+        Where it is to be known if the process dies, the worker has a place for the position of the call under way.
         """
-        below, under_way = Frame(dict(self.values), current(), RUN_LAZY), context.get("worker_progress")
+        below, under_way = Frame(dict(self.values), current(), RUN_LAZY), self._of_worker("worker_progress")
         frame, function, keys, values = TaskFrame(below, self, 0), self.function, self.keys, ended.values
         bare = calls.rows() if isinstance(calls, Batch) and self.around == Around() else None
         rows: Iterator[Any] = ((call, None) for call in calls) if bare is None else bare
@@ -180,6 +180,10 @@ class Work:
             if isinstance(value, Task):
                 _note(ended, position, state_of(task_returned(self.__name__, value)))
                 ended.values[position] = None
+
+    def _of_worker(self, name: str) -> Any:
+        """Return what the worker offers to the calls it was given, which is not for a run that one of them makes."""
+        return context.get(name) if self.remote else None
 
     async def await_body(self, call: Call) -> Ended:
         """Run the body, a coroutine function, once, on the event loop this is awaited on."""
@@ -210,10 +214,10 @@ class Work:
 
     def _success(self, call: Call) -> State:
         """Return the state of a body that returned, or raised that it succeeded."""
-        seconds = self.around.timeout
+        seconds, body = self.around.timeout, partial(self._body, call)
         with logged() if self.around.log_stdout else nullcontext():
             try:
-                value = self._body(call) if seconds is None else limited(seconds, lambda: self._body(call))
+                value = body() if seconds is None else limited(seconds, body, self._of_worker("worker_deadline"))
             except signals.SUCCESS as signal:
                 return signal.state
         return Success(SUCCEEDED, value)

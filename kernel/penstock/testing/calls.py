@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
+from penstock import Flow, task
 from penstock.context import context
 
 
@@ -110,6 +111,13 @@ def wait_for(seconds: float) -> float:
     """Wait in a way that nothing but a signal ends, and return *seconds*."""
     threading.Event().wait(seconds)
     return seconds
+
+
+def ending_within(seconds: float) -> str:
+    """Return how a task ends that waits so long and has less time, in a flow that runs here."""
+    with Flow("inner") as flow:
+        late = task(timeout=seconds / 100)(wait_for)(seconds)
+    return str(flow.run().result[late].type)
 
 
 def filled(size: int) -> bytes:

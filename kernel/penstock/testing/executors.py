@@ -189,6 +189,11 @@ class ExecutorContract:
         assert [child.type for child in children] == ["Success", "TimedOut", "Success"]
         assert isinstance(children[1].result, TimeoutError)
 
+    def test_a_task_that_takes_too_long_in_a_flow_within_a_task_ends_alone(self, executor: Executor) -> None:
+        with Flow("outer") as flow:
+            ended = task(calls.ending_within).map([10, 20])
+        assert flow.run(executor=executor).result[ended].result == ["TimedOut", "TimedOut"]
+
     def test_coroutines_and_plain_tasks_wait_for_each_other(self, executor: Executor) -> None:
         double, later = task(calls.double), task(calls.double_later)
         with Flow("coroutines") as flow:
@@ -295,6 +300,12 @@ class RemoteExecutorContract(ExecutorContract):
         with pytest.raises(errors.ExecutorError, match=words if self.tells_how else "lost"):
             lost.result(_SECONDS)
         assert [future.result(_SECONDS) for future in before + after] == [2 * number for number in range(20)] * 2
+
+    def test_a_worker_that_dies_in_time_is_not_taken_for_one_that_was_too_late(self, executor: Executor) -> None:
+        with Flow("dying") as flow:
+            lost = task(timeout=10 * _SECONDS)(calls.exited)(3)
+        state = flow.run(executor=executor).result[lost]
+        assert (state.type, ("exit code 3" if self.tells_how else "lost") in str(state.message)) == ("Failed", True)
 
     def test_workers_that_die_idle_lose_no_call(self, pool: futures.Executor) -> None:
         for _ in range(3):

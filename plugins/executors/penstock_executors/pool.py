@@ -177,7 +177,7 @@ class WorkerPool(futures.Executor):
         if self._killed:
             return errors.ExecutorError(f"{call.name} was stopped, because its executor was closed")
         lost = errors.ExecutorError(f"The worker process of {call.name} {error}. Other calls go on")
-        lost.position = error.position
+        lost.position, lost.timed_out = error.position, error.timed_out
         return lost
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
@@ -26,13 +27,15 @@ _REASONS: Final = {
 class LostError(Exception):
     """A worker is gone; the message says how, as the end of a sentence that begins with it.
 
-    `position` says at which of the calls that travelled together it was.
+    `position` says at which of the calls that travelled together it was, `timed_out` whether it had to end because the
+    time of its task was over.
     """
 
-    def __init__(self, message: str, position: int | None = None) -> None:
+    def __init__(self, message: str, position: int | None = None, *, timed_out: bool = False) -> None:
         """Say how it went."""
         super().__init__(message)
         self.position: int | None = position
+        self.timed_out: bool = timed_out
 
 
 class UnreadError(LostError):
@@ -85,7 +88,9 @@ class WorkerProcess:
             meanwhile()
             return self._channel.receive()
         except EOFError as error:
-            raise LostError(self._ending(), self._position()) from error
+            ending, (position, deadline) = self._ending(), memoryview(self._progress).cast("Q")
+            known = None if position == worker.NOT_BEGUN else position
+            raise LostError(ending, known, timed_out=0 < deadline <= time.monotonic_ns()) from error
         except OSError as error:  # broken pipe, or reset with the call unread
             raise UnreadError(self._ending()) from error
 
@@ -118,10 +123,6 @@ class WorkerProcess:
             self._watch.join()
         self._channel.close()
         return self._process.wait()
-
-    def _position(self) -> int | None:
-        position = int.from_bytes(self._progress[:], sys.byteorder)
-        return None if position == worker.NOT_BEGUN else position
 
     def _ending(self) -> str:
         """Return how the process ended, in words."""

@@ -30,7 +30,8 @@ VALUE: Final = b"v"
 RAISED: Final = b"r"
 UNPICKLABLE: Final = b"u"
 LENGTH_BYTES: Final = 8
-PROGRESS_BYTES: Final = 8
+PROGRESS_BYTES: Final = 16
+"""At which of the calls that travelled together a worker is, and by when that has to end; 8 bytes each."""
 NOT_BEGUN: Final = (1 << 64) - 1
 """What a worker's progress says before the first of the calls that travelled together."""
 _COPIED: Final = 1 << 14  # bytes; up to here one copy costs less than a second system call
@@ -75,7 +76,7 @@ class Channel:
 
 
 def main(descriptor: int, progress: int) -> None:
-    """Serve the socket *descriptor* until the parent ends; it reads off the file *progress* at which call this is."""
+    """Serve the socket *descriptor* until the parent ends; it reads off the file *progress* how far this is."""
     signal.signal(signal.SIGINT, _ignore)  # Ctrl-C reaches the whole terminal; the parent decides what it means
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     channel = Channel(descriptor)
@@ -86,7 +87,7 @@ def main(descriptor: int, progress: int) -> None:
         from penstock.context import context
 
         under_way = memoryview(mmap.mmap(progress, PROGRESS_BYTES)).cast("Q")
-        with context(worker_may_be_killed=True, worker_progress=under_way):  # the pool loses the call at hand only
+        with context(worker_progress=under_way[:1], worker_deadline=under_way[1:]):  # a pool loses this call only
             _serve(channel, under_way)
 
 
