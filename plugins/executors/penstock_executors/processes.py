@@ -1,8 +1,10 @@
 """A worker process as its parent sees it."""
 
 import contextlib
+import fcntl
 import json
 import mmap
+import os
 import signal
 import socket
 import subprocess
@@ -17,6 +19,8 @@ from typing import Final
 from penstock_executors import worker
 
 _GRACE_SECONDS: Final = 5.0
+_STREAMS: Final = 3
+"""How many descriptors are those of standard streams."""
 _REASONS: Final = {
     signal.SIGKILL: ", as the system does when memory runs out",
     signal.SIGSEGV: ", which is a crash in compiled code",
@@ -43,9 +47,15 @@ class UnreadError(LostError):
 
 
 def _start(*descriptors: int) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, "-P", worker.__file__, *map(str, descriptors)], stdin=subprocess.DEVNULL, pass_fds=descriptors
-    )
+    """Start a worker with copies of *descriptors*, none in the place of a standard stream that is closed."""
+    copies = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, _STREAMS) for one in descriptors]
+    try:
+        return subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-P", worker.__file__, *map(str, copies)], stdin=subprocess.DEVNULL, pass_fds=copies
+        )
+    finally:
+        for one in copies:
+            os.close(one)
 
 
 class WorkerProcess:

@@ -123,8 +123,9 @@ def _serve(channel: Channel, under_way: memoryview) -> None:
         functions.move_to_end(digest)
         under_way[0] = NOT_BEGUN
         answer = answered(functions[digest], lambda: pickle.loads(body))  # noqa: S301, B023 - as above, and called at once
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()  # what a task prints is seen when it is done, not when the run is
+        for stream in (sys.stdout, sys.stderr):  # what a task prints is seen when it is done, not when the run is
+            with contextlib.suppress(Exception):  # there may be none, or the task's own, or nobody who reads it
+                stream.flush()
         channel.send(answer)
 
 

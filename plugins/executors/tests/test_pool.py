@@ -202,6 +202,31 @@ def test_what_a_task_prints_is_seen_at_once(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("out\n", "err")
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_a_program_without_standard_streams_has_workers_all_the_same(tmp_path: Path, closed: str) -> None:
+    script, note = tmp_path / "silent.py", tmp_path / "note"
+    script.write_text(
+        "import os, pathlib, sys\n"
+        "from penstock_executors import ProcessExecutor\n"
+        "with ProcessExecutor(1).open() as pool:\n"
+        "    pool.submit(print, 'out').result(60)\n"
+        "    pool.submit(os.system, 'echo out; echo err >&2').result(60)\n"
+        "    pathlib.Path(sys.argv[1]).write_text(str(pool.submit(sum, [1, 2]).result(60)))\n"
+    )
+    command = f"exec {sys.executable} {script} {note} {closed}"
+    subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=True, timeout=60)
+    assert note.read_text() == "3"
+
+
+def test_a_call_that_closes_the_standard_output_of_its_worker_is_answered(one: WorkerPool) -> None:
+    def close() -> None:
+        sys.stdout.close()
+
+    assert one.submit(close).result(60) is None
+    assert one.submit(print, "to nobody").exception(60) is not None
+    assert one.submit(calls.double, 1).result(60) == 2
+
+
 def test_by_default_there_is_a_process_for_each_processor() -> None:
     with ProcessExecutor().open() as made:
         assert isinstance(made, WorkerPool)
