@@ -8,19 +8,19 @@ it, even where the waiting thread cannot run because the body holds the interpre
 
 import contextvars
 import ctypes
-import faulthandler
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from queue import Empty, SimpleQueue
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from penstock import signals, states
 
+Deadline: TypeAlias = "Callable[[float], AbstractContextManager[object]] | None"
+"""Returns the context of a block that has so many seconds; a worker that hangs beyond them is ended from outside."""
 _GRACE: Final = 0.2
-"""Seconds that a body has to be stopped in, and a worker to report in before it is ended."""
+"""Seconds that a body has to be stopped in."""
 
 
 class OutOfTime(signals.PenstockSignal):
@@ -33,10 +33,10 @@ class _Stop(BaseException):
     """Raised in the thread of a body that has to stop."""
 
 
-def limited(seconds: float, call: Callable[[], Any], deadline: "memoryview[int] | None" = None) -> Any:
+def limited(seconds: float, call: Callable[[], Any], deadline: Deadline = None) -> Any:
     """Return what *call* returns, or raise what it raises; raises OutOfTime after *seconds*, real ones.
 
-    A process with a place for a *deadline* ends if the body does not; its parent reads there when that had to be over.
+    A process with a *deadline* may be ended: it is, if the body cannot be stopped.
     """
     ended: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
 
@@ -47,7 +47,7 @@ def limited(seconds: float, call: Callable[[], Any], deadline: "memoryview[int] 
             ended.put((None, error))
 
     thread = threading.Thread(target=contextvars.copy_context().run, args=(body,), name="penstock-body", daemon=True)
-    with _watched(seconds, deadline):
+    with deadline(seconds) if deadline is not None else nullcontext():
         try:
             thread.start()
             value, error = ended.get(timeout=seconds)
@@ -75,19 +75,3 @@ def _stop(thread: threading.Thread) -> bool:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_Stop))
     thread.join(_GRACE)
     return not thread.is_alive()
-
-
-@contextmanager
-def _watched(seconds: float, deadline: "memoryview[int] | None") -> Iterator[None]:
-    """Let a worker that may be killed be ended from outside of Python if it hangs."""
-    if deadline is None:
-        yield
-        return
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - faulthandler needs a descriptor
-        deadline[0] = time.monotonic_ns() + int(seconds * 1e9)
-        faulthandler.dump_traceback_later(seconds + 2 * _GRACE, exit=True, file=nowhere)
-        try:
-            yield
-        finally:
-            faulthandler.cancel_dump_traceback_later()
-            deadline[0] = 0

@@ -18,9 +18,9 @@ class Executor(Kind, ABC):
     * `remote`, a class attribute: a call crosses a process boundary, so functions, inputs and results are pickled,
       and small mapped items travel in batches. If a call fails with an exception that has a `position`, that one of
       the items is to blame, and the others are made again. A worker that offers `worker_progress` in the context, a
-      sequence of one number, finds there at which item it is. One that offers `worker_deadline`, another such, ends
-      where a task does not end within its timeout, and finds there by when (`time.monotonic_ns`, or 0 for no task);
-      the call then fails with an ExecutorError that is `timed_out`.
+      sequence of one number, finds there at which item it is. One that offers `worker_deadline`, a function
+      of seconds that returns a context, may be ended: it is, if a task cannot be stopped at its timeout, and it may end
+      itself if a block inside that context takes longer. The call then fails with an ExecutorError that is `timed_out`.
     * *references*: a pool may let large values stay where they were made, and give out stand-ins that fetch a value
       when it is looked into. They are inputs of further calls like any other value. At the end of a run
       `bring(holders)` puts the values themselves in their place: in lists, and in the `result` of states.

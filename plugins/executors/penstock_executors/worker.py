@@ -6,6 +6,7 @@ worker to end, a closed socket means that the parent is gone. See `processes` fo
 """
 
 import contextlib
+import faulthandler
 import io
 import json
 import mmap
@@ -15,9 +16,11 @@ import select
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 FUNCTION: Final = b"f"
@@ -34,6 +37,8 @@ PROGRESS_BYTES: Final = 16
 """At which of the calls that travelled together a worker is, and by when that has to end; 8 bytes each."""
 NOT_BEGUN: Final = (1 << 64) - 1
 """What a worker's progress says before the first of the calls that travelled together."""
+_GRACE_SECONDS: Final = 0.4
+"""How long a task whose time is over may take to be stopped in, and to be told of, before its worker is ended."""
 _COPIED: Final = 1 << 14  # bytes; up to here one copy costs less than a second system call
 
 
@@ -87,7 +92,8 @@ def main(descriptor: int, progress: int) -> None:
         from penstock.context import context
 
         under_way = memoryview(mmap.mmap(progress, PROGRESS_BYTES)).cast("Q")
-        with context(worker_progress=under_way[:1], worker_deadline=under_way[1:]):  # a pool loses this call only
+        watched = partial(_watched, under_way[1:])
+        with context(worker_progress=under_way[:1], worker_deadline=watched):  # the pool loses the call at hand only
             _serve(channel, under_way)
 
 
@@ -96,6 +102,19 @@ def _keep(descriptor: int) -> None:
     os.set_inheritable(descriptor, False)  # noqa: FBT003 - the system's own signature
     nothing = os.open(os.devnull, os.O_RDWR)
     os.register_at_fork(after_in_child=lambda: os.dup2(nothing, descriptor, inheritable=False))
+
+
+@contextlib.contextmanager
+def _watched(deadline: memoryview, seconds: float) -> Iterator[None]:
+    """Say by when the block has to be over, and end this process from outside of Python if it hangs beyond that."""
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - faulthandler needs a descriptor
+        deadline[0] = time.monotonic_ns() + int(seconds * 1e9)
+        faulthandler.dump_traceback_later(seconds + _GRACE_SECONDS, exit=True, file=nowhere)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+            deadline[0] = 0
 
 
 def _ignore(*_: object) -> None:
