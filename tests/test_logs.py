@@ -30,6 +30,37 @@ assert flow.run().is_successful()
 """
 
 
+FAILING = """
+import logging
+
+@task
+def fail():
+    logging.getLogger("penstock.other").warning("not %s", "structlog's", extra={"size": 5})
+    raise ValueError("no luck")
+
+with Flow("failing") as flow:
+    fail()
+assert flow.run().is_failed()
+"""
+
+UNPICKLABLE = """
+import logging, threading
+import penstock
+from penstock import Flow, task
+
+@task
+def log():
+    penstock.context.logger.info("own", lock=threading.Lock())
+    logging.getLogger("penstock.other").info("extra", extra={"lock": threading.Lock()})
+    penstock.context.logger.error("raised", exc_info=ValueError(threading.Lock()))
+    penstock.context.logger.error("nothing was raised", exc_info=True)
+
+with Flow("unpicklable") as flow:
+    log()
+assert flow.run().is_successful()
+"""
+
+
 def run(tmp_path: Path, script: str, **environ: str) -> str:
     environ = {"PATH": "", "PENSTOCK_HOME": str(tmp_path), **environ}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environ, check=False)
@@ -69,6 +100,23 @@ def test_a_slip_in_a_call_for_the_log_shows_its_text_and_arguments_and_ends_no_t
     records = [json.loads(line) for line in run(tmp_path, SLIPS).splitlines()]
     said = [(record["event"], record["positional_args"]) for record in records if "positional_args" in record]
     assert said == [("%d rows", ["three"]), ("%s and %s", [1]), ("done: 100%", [5])]
+
+
+def test_lines_are_the_same_wherever_a_task_runs(tmp_path: Path) -> None:
+    def said(executor: str) -> list[dict[str, object]]:
+        written = run(tmp_path, SCRIPT + FAILING, PENSTOCK_EXECUTOR=executor).replace("<dynamic-code>", "<string>")
+        return [{**json.loads(line), "timestamp": ""} for line in written.splitlines()]
+
+    here, elsewhere = said("in-process"), said("processes")
+    assert elsewhere == here
+    assert [line["task"] for line in here if "exception" in line and "in fail" in str(line["exception"])] == ["fail"]
+
+
+def test_what_cannot_be_pickled_is_logged_from_a_worker_as_a_text(tmp_path: Path) -> None:
+    lines = [json.loads(line) for line in run(tmp_path, UNPICKLABLE, PENSTOCK_EXECUTOR="processes").splitlines()]
+    own, extra, raised = lines[2:5]
+    assert [one["lock"].startswith("<unlocked _thread.lock") for one in (own, extra)] == [True, True]
+    assert "cannot be pickled" in raised["exception"]
 
 
 def test_the_form_can_be_chosen(tmp_path: Path) -> None:

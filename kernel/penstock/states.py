@@ -164,13 +164,13 @@ class State:
         names = [name for base in type(self).__mro__ for name in getattr(base, "__slots__", ())]
         values = {name: getattr(self, name) for name in names}
         if isinstance(self.result, Exception):
-            values["result"] = packing.packed(self.result)
+            values["result"] = packing.Packed(self.result)
         return copyreg.__newobj__, (type(self),), values  # type: ignore[attr-defined]  # what object's own gives
 
     def __setstate__(self, values: dict[str, Any]) -> None:
         """Unpickle the slots."""
         for name, value in values.items():
-            setattr(self, name, value.restored() if isinstance(value, packing.Packed) else value)
+            setattr(self, name, value.exception if isinstance(value, packing.Packed) else value)
 
 
 class Pending(State, color="#7ebdff"):

@@ -1,11 +1,13 @@
 """Log records of a worker in another process, which are shown where the run is driven."""
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
+from penstock import errors, packing
 from penstock.context import context
 
 _records: Final[ContextVar["list[logging.LogRecord] | None"]] = ContextVar("penstock_records", default=None)
@@ -32,11 +34,8 @@ def show(records: list[logging.LogRecord]) -> None:
     for record in records:
         logger = logging.getLogger(record.name)
         if logger.isEnabledFor(record.levelno):  # what a worker let pass may be below the level that holds here
-            logger.handle(record)
-
-
-_STRUCTLOGS_OWN: Final = ("_logger", "_name")
-"""What marks a record whose message is structlog's dictionary; the one that travels is plain text."""
+            with context(task_full_name=vars(record).pop("task_full_name")):
+                logger.handle(record)
 
 
 class _Collector(logging.Handler):
@@ -55,12 +54,35 @@ class _Collector(logging.Handler):
             for other in self._before:
                 other.handle(record)
             return
-        kept = {name: value for name, value in vars(record).items() if name not in _STRUCTLOGS_OWN}
-        travelling = logging.makeLogRecord({**kept, "args": None, "exc_info": None, "msg": _text(record)})
-        travelling.task_full_name = context.get("task_full_name")
-        records.append(travelling)
+        said = record.msg if isinstance(record.msg, dict) else record.getMessage()  # structlog says it with keywords
+        fields = {**vars(record), "msg": said, "args": None, "task_full_name": context.get("task_full_name")}
+        records.append(logging.makeLogRecord(_portable(fields)))
 
 
-def _text(record: logging.LogRecord) -> str:
-    event = record.msg.get("event") if isinstance(record.msg, dict) else None
-    return str(event) if event is not None else record.getMessage()
+def _portable(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a record, or structlog's keywords, as they travel: objects as texts, but for exceptions."""
+    return {name: _plain(name, value) for name, value in fields.items()}
+
+
+def _plain(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return _portable(value)
+    if name == "exc_info" and value:
+        found = value if isinstance(value, tuple | BaseException) else sys.exc_info()
+        error = found[1] if isinstance(found, tuple) else found
+        return None if error is None else _Raised(error)
+    return value if type(value) in {str, int, float, bool, type(None)} else repr(value)
+
+
+class _Raised(packing.Packed):
+    """An exception that becomes, where it is read, what `sys.exc_info` returns."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _exc_info, (packing.Packed(self.exception),)
+
+
+def _exc_info(error: BaseException | str) -> tuple[Any, ...]:
+    error = errors.SerializationError(error) if isinstance(error, str) else error
+    return type(error), error, error.__traceback__

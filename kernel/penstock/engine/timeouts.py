@@ -11,14 +11,12 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from queue import Empty, SimpleQueue
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from penstock import signals, states
 
-Deadline: TypeAlias = "Callable[[float], AbstractContextManager[object]] | None"
-"""Returns the context of a block that has so many seconds; a worker that hangs beyond them is ended from outside."""
 _GRACE: Final = 0.2
 """Seconds that a body has to be stopped in."""
 
@@ -33,10 +31,11 @@ class _Stop(BaseException):
     """Raised in the thread of a body that has to stop."""
 
 
-def limited(seconds: float, call: Callable[[], Any], deadline: Deadline = None) -> Any:
+def limited(seconds: float, call: Callable[[], Any], deadline: Any = None) -> Any:
     """Return what *call* returns, or raise what it raises; raises OutOfTime after *seconds*, real ones.
 
-    A process with a *deadline* may be ended: it is, if the body cannot be stopped.
+    A process with a *deadline*, which gives the context of a block that has so many seconds, may be ended: it is, if
+    the body cannot be stopped.
     """
     ended: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
 

@@ -166,7 +166,7 @@ class Work:
                     under_way[0] = position
                 try:
                     if bare is None:
-                        _note(ended, position, self._run(below, given))
+                        _note(ended, position, self._run(below, given, self._made))
                     else:
                         values[position] = function(*given) if keys is None else called(function, keys, given)
                 except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
@@ -199,18 +199,17 @@ class Work:
 
     def look_up(self, below: Frame, call: Call) -> State | None:
         """Return the state of a call whose value is there already, at its target or in the cache."""
-        with inside(TaskFrame(below, self, 0, *call[1:])):
-            try:
-                return self._found(call)
-            except Exception as error:  # noqa: BLE001 - a user's template or validator, or a damaged result
-                return state_of(error)
+        return self._run(below, call, self._found)
 
-    def _run(self, below: Frame, call: Call) -> State:
+    def _run(self, below: Frame, call: Call, make: Callable[[Call], State | None]) -> State | Any:
         with inside(TaskFrame(below, self, 0, *call[1:])):
             try:
-                return (self._found(call) if self.looks else None) or self._kept(call, self._success(call))
+                return make(call)
             except BaseException as error:  # noqa: BLE001 - the user's body: whatever it raises becomes its state
                 return _rounded(state_of(error), call)
+
+    def _made(self, call: Call) -> State:
+        return (self._found(call) if self.looks else None) or self._kept(call, self._success(call))
 
     def _success(self, call: Call) -> State:
         """Return the state of a body that returned, or raised that it succeeded."""
