@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import cloudpickle
@@ -107,7 +107,14 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle ships n
             module = sys.modules.get(obj.__module__ or "")
             if module is not None and module.__name__ != "__main__" and not _importable(module):
                 cloudpickle.register_pickle_by_value(module)
+        elif isinstance(obj, CodeType):
+            return _code, (obj.co_filename, *self.dispatch_table[CodeType](obj))
         return super().reducer_override(obj)
+
+
+def _code(file: str, make: Callable[..., CodeType], args: tuple[Any, ...]) -> CodeType:
+    """Return code that says what file it is from, of which cloudpickle keeps nothing."""
+    return make(*args).replace(co_filename=file)
 
 
 @lru_cache(maxsize=1024)
