@@ -303,13 +303,10 @@ class Flow(FlowGraph):
         return calls.render_html(self)
 
     def visualize(
-        self,
-        flow_state: "State | None" = None,
-        filename: str | Path | None = None,
+        self, flow_state: "State | None" = None, filename: str | Path | None = None,
         format: str | None = None,  # noqa: A002 - the term users know
-        *,
-        horizontal: bool = False,
-    ) -> "Graph":
+        *, horizontal: bool = False,
+    ) -> "Graph":  # fmt: skip
         """Return the flow's graph; with *filename* draw it there, as the ending or *format* says.
 
         With *flow_state* tasks have the colour of their state, and mapped tasks say how many children they had.

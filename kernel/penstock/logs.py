@@ -81,22 +81,13 @@ def configure(processors: Iterable[Callable[..., Any]] = (), *, force: bool = Fa
             root.removeHandler(handler)
         root.setLevel(settings.get().logging.level)
         shared: list[Any] = [
-            stdlib.add_log_level,
-            stdlib.add_logger_name,
-            stdlib.ExtraAdder(),
-            spread_extra,
-            fill_in,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            add_run,
-            *processors,
-            hide_secrets,
-        ]
+            stdlib.add_log_level, stdlib.add_logger_name, stdlib.ExtraAdder(), spread_extra, fill_in,
+            structlog.processors.TimeStamper(fmt="iso", utc=True), add_run, *processors, hide_secrets,
+        ]  # fmt: skip
         structlog.configure(
             processors=[stdlib.filter_by_level, *shared, stdlib.ProcessorFormatter.wrap_for_formatter],
-            logger_factory=stdlib.LoggerFactory(),
-            wrapper_class=stdlib.BoundLogger,
-            cache_logger_on_first_use=True,
-        )
+            logger_factory=stdlib.LoggerFactory(), wrapper_class=stdlib.BoundLogger, cache_logger_on_first_use=True,
+        )  # fmt: skip
         collected = any(getattr(handler, "collects", False) for handler in root.handlers)
         if not (collected or logging.getLogger().handlers):
             root.addHandler(_make_handler(shared))

@@ -231,8 +231,7 @@ def loaded() -> Loaded:
     global _loaded  # noqa: PLW0603 - read once per process, behind the lock
     if _loaded is None:
         with _lock:
-            if _loaded is None:
-                _loaded = load(os.environ, Path.cwd())
+            _loaded = _loaded or load(os.environ, Path.cwd())
     return _loaded
 
 

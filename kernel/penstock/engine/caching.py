@@ -75,10 +75,9 @@ class Cache:
         """Return the entries that may serve *inputs* and have not expired; none if nothing tells the inputs apart."""
         try:
             entries: list[Cached] = self.result.read(self._address(inputs, parameters))
-        except errors.ResultMissingError:
-            return []
         except errors.PenstockError as error:
-            _log("The cache of %r cannot be read: %s", self.key, error)
+            if not isinstance(error, errors.ResultMissingError):
+                _log("The cache of %r cannot be read: %s", self.key, error)
             return []
         now = clock.now()
         return [e for e in entries if e.cached_result_expiration is None or e.cached_result_expiration > now]

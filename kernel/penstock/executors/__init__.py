@@ -7,9 +7,7 @@ from penstock.hooks import lookup
 
 if TYPE_CHECKING:
     from penstock.executors.in_process import InProcessExecutor as InProcessExecutor
-    from penstock_executors import AsyncioExecutor as AsyncioExecutor
-    from penstock_executors import ProcessExecutor as ProcessExecutor
-    from penstock_executors import ThreadExecutor as ThreadExecutor
+    from penstock_executors import *  # noqa: F403 - all of its names
 else:
     __getattr__, __dir__ = lookup.attach(__name__, "executor")
 

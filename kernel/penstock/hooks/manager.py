@@ -85,8 +85,8 @@ class Registry:
         version = next((one.version for one in importlib_metadata.distributions(name=PROJECT)), None)
         self.add(builtins, PluginRecord("kernel", PROJECT, version))
 
-    def load(self, entry_points: Iterable[importlib_metadata.EntryPoint]) -> None:
-        """Import and register the plugins of *entry_points*, those that bring hooks of their own first."""
+    def load(self, entry_points: Iterable[importlib_metadata.EntryPoint]) -> "Registry":
+        """Import and register the plugins of *entry_points*, those that bring hooks of their own first; return this."""
         imported = [self._import(entry_point) for entry_point in sorted(entry_points, key=lambda e: e.name)]
         usable = [(plugin, record) for plugin, record in imported if plugin is not None]
         usable.sort(key=lambda item: not hasattr(item[0], "penstock_add_hookspecs"))
@@ -96,6 +96,7 @@ class Registry:
             if record.error is None:
                 self._guard(record, plugin, self._refuse_unknown_hooks, plugin)
         self.records.sort(key=lambda record: record.name)
+        return self
 
     def add(self, plugin: object, record: PluginRecord) -> None:
         """Register *plugin* and take up what it offers; on failure leave it out and say why in *record*."""
@@ -218,8 +219,5 @@ def registry() -> Registry:
     global _registry  # noqa: PLW0603 - built once per process, behind the lock
     if _registry is None:
         with _lock:
-            if _registry is None:
-                built = Registry()
-                built.load(importlib_metadata.entry_points(group=PROJECT))
-                _registry = built
+            _registry = _registry or Registry().load(importlib_metadata.entry_points(group=PROJECT))
     return _registry

@@ -7,11 +7,7 @@ from penstock.serializers.base import Serializer
 from penstock.serializers.standard import JSONSerializer, PickleSerializer
 
 if TYPE_CHECKING:
-    from penstock_formats import ArrowSerializer as ArrowSerializer
-    from penstock_formats import CompressedSerializer as CompressedSerializer
-    from penstock_formats import DateTimeSerializer as DateTimeSerializer
-    from penstock_formats import MsgspecSerializer as MsgspecSerializer
-    from penstock_formats import PandasSerializer as PandasSerializer
+    from penstock_formats import *  # noqa: F403 - all of its names
 else:
     __getattr__, __dir__ = lookup.attach(__name__, "serializer")
 
