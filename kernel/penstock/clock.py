@@ -37,11 +37,12 @@ class Clock:
         return event.wait(max(seconds, 0))
 
     def get(self, queue: "SimpleQueue[T]", seconds: float | None, calls: Any = ()) -> T:  # noqa: ARG002 - for others
-        """Return the next item; raises queue.Empty after *seconds*, or now and then if that is None.
+        """Return the next item; raises queue.Empty when *seconds* are over (if that is None, never), or before.
 
-        *calls* are the futures whose end fills the queue, with the `pool` that makes them.
+        Before, because a signal that another thread happens to take does not end a wait: who waits looks up each
+        second. *calls* are the futures whose end fills the queue, with the `pool` that makes them.
         """
-        return queue.get(timeout=seconds if seconds is not None else 5)
+        return queue.get(timeout=min(seconds if seconds is not None else 1, 1))
 
     def participate(self) -> AbstractContextManager[object]:
         """Return a context in which virtual time moves only while this thread waits for it."""

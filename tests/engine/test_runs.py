@@ -1,6 +1,8 @@
 """What becomes of a flow's tasks when it runs."""
 
 import pickle
+import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -581,6 +583,30 @@ def test_an_interrupt_ends_the_run() -> None:
     with pytest.raises(KeyboardInterrupt):
         flow.run()
     assert "task_name" not in penstock.context
+
+
+def test_an_interrupt_that_another_thread_takes_ends_the_run_at_once() -> None:
+    let_go = threading.Event()
+    ended: list[bool] = []
+
+    @task
+    def interrupt() -> None:
+        let_go.wait(0.3)  # until the main thread waits, too
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        ended.append(let_go.wait(60))
+
+    with Flow("interrupted elsewhere") as flow:
+        interrupt()
+        Flaky(1, max_retries=1, retry_delay=600)()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            with pytest.raises(KeyboardInterrupt):
+                flow.run(executor=pool)
+            assert not ended
+            let_go.set()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_retrying_states_say_when_and_after_which_attempt(time: VirtualClock) -> None:

@@ -4,6 +4,7 @@ import json
 import queue
 import signal
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from penstock_agent.events import Event
 
 _ENDED_BADLY: Final = frozenset({"Failed", "TimedOut", "TriggerFailed", "ValidationFailed", "Cancelled"})
+_LOOK_SECONDS: Final = 0.5
 _STYLES: Final = {"trouble": "yellow", "plugin": "yellow", "started": "green", "claimed": "cyan"}
 
 
@@ -90,7 +92,7 @@ def _work(worker: "Agent", *, until_idle: bool) -> None:
     try:
         thread.start()
         for told in (stop, hurry):
-            news.get()  # a signal, or the end of the thread
+            _hear(news)  # of a signal, or the end of the thread
             told.set()
         thread.join()
     finally:
@@ -98,3 +100,16 @@ def _work(worker: "Agent", *, until_idle: bool) -> None:
             signal.signal(number, handler)
     if failures:
         raise failures[0]
+
+
+def _hear(news: "queue.SimpleQueue[None]") -> None:
+    """Return when there are *news*, in steps: a signal that another thread happens to take does not end a wait here.
+
+    That is so while that thread starts a process, for one. Python calls the handler on the main thread, when that is
+    not waiting.
+    """
+    heard = False
+    while not heard:
+        with suppress(queue.Empty):
+            news.get(timeout=_LOOK_SECONDS)
+            heard = True

@@ -1,3 +1,4 @@
+import ctypes
 import json
 import signal
 import subprocess
@@ -44,6 +45,16 @@ def test_an_agent_tells_what_it_does_and_ends_well_on_a_signal(deeds: Deeds, num
     (ended,) = [event for event in told if event["event"] == "ended"]
     assert (ended["run"]["id"], ended["state"]["type"]) == (run, "Success")
     assert ended["seconds"] >= 0
+
+
+def test_an_agent_hears_a_signal_that_another_of_its_threads_takes(deeds: Deeds) -> None:
+    with _start() as agent:
+        until(deeds.backend.list_agents)
+        (other, *_) = {int(task.name) for task in Path(f"/proc/{agent.pid}/task").iterdir()} - {agent.pid}
+        assert ctypes.CDLL(None).tgkill(agent.pid, other, signal.SIGTERM) == 0
+        printed, _ = agent.communicate(timeout=SECONDS)
+    assert agent.returncode == 0
+    assert printed.endswith("stopping\nstopped\n")
 
 
 def test_a_second_signal_ends_runs_at_once(deeds: Deeds, monkeypatch: pytest.MonkeyPatch) -> None:

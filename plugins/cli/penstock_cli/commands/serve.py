@@ -41,7 +41,8 @@ def serve(targets: tuple[str, ...]) -> None:
         printing.say(f"{flow.name}  next {printing.moment(times[0] if times else None)}")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        # on a thread, as the handler may come while this one has the event's lock
+        signal.signal(number, lambda *_: threading.Thread(target=stop.set).start())
     scheduler.run(stop)
 
 
