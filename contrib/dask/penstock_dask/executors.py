@@ -7,7 +7,7 @@ from concurrent import futures
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from multiprocessing import spawn
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 from unittest.mock import patch
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -18,6 +18,9 @@ from penstock_executors.executors import processors
 
 if TYPE_CHECKING:
     import distributed
+
+_SATURATION: Final = "distributed.scheduler.worker-saturation"
+_CONNECT: Final = "distributed.comm.timeouts.connect"
 
 
 def _dotted(value: object) -> object:
@@ -88,13 +91,14 @@ class DaskExecutor(Executor):
         with errors.told_as(errors.ExecutorError, failure, ImportError, AttributeError, ValueError):
             made = getattr(importlib.import_module(module), name)
         given = dict(self.cluster_kwargs)
+        configured: dict[str, Any] = {_SATURATION: 1.0}  # calls are given one by one: only these are blamed if one dies
         if self.cluster_class is None:
+            configured[_CONNECT] = "5s"  # on one machine; what asks a worker that has just died waits as long
             given = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": logging.CRITICAL, **given}
             given.setdefault("n_workers", self.n_workers or processors())
         elif self.n_workers is not None:
             given["n_workers"] = self.n_workers
-        given_at_once = {"distributed.scheduler.worker-saturation": 1.0}  # so that only these are blamed if it dies
-        with dask.config.set(given_at_once), _without_main(), made(**given) as cluster:
+        with dask.config.set(configured), _without_main(), made(**given) as cluster:
             if self.adapt_kwargs:
                 cluster.adapt(**self.adapt_kwargs)
             yield cluster
@@ -103,7 +107,9 @@ class DaskExecutor(Executor):
     def _client(self, where: Any) -> "Iterator[distributed.Client]":
         import distributed
 
-        given = {"set_as_default": False, **({"timeout": 10} if self.address else {}), **self.client_kwargs}
+        given = {"set_as_default": False, **self.client_kwargs}
+        if self.cluster_class is None:
+            given.setdefault("timeout", 10 if self.address else 30)
         try:
             client = distributed.Client(where, **given)
         except (OSError, TimeoutError, ValueError) as error:

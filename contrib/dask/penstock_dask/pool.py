@@ -3,8 +3,10 @@
 import contextlib
 import itertools
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, Final
 
@@ -15,6 +17,8 @@ from penstock_executors import pickling, remote
 
 _AGAIN: Final = 0.05
 """Seconds after which a call is looked at again whose answer was lost; Dask tells only once that it has ended."""
+_SOON: Final = 3.0
+"""Seconds in which answers that have been told of are to come: Dask asks a worker that has just died for up to 30."""
 
 
 class DaskPool(futures.Executor):
@@ -31,6 +35,7 @@ class DaskPool(futures.Executor):
         self._told: dict[distributed.Future, distributed.Future] = {}
         self._done: SimpleQueue[distributed.Future | None] = SimpleQueue()
         self._numbers = itertools.count()
+        self._soon = _SOON
         self._closed = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._collect, name="penstock-dask", daemon=True)
@@ -99,13 +104,20 @@ class DaskPool(futures.Executor):
                 self._fail(one)
 
     def _gathered(self, ended: list[distributed.Future]) -> Mapping[distributed.Future, bytes]:
+        """Return the answers of all, or of those that are not lost and come soon."""
+        if not ended:
+            return {}
+        gather = partial(self._client.gather, ended, asynchronous=True)
         try:
-            return dict(zip(ended, self._client.gather(ended), strict=True)) if ended else {}
-        except Exception:  # noqa: BLE001 - one of them was lost meanwhile, or the cluster is gone
-            got = {}
+            return dict(zip(ended, self._client.sync(gather, callback_timeout=self._soon), strict=True))
+        except Exception:  # noqa: BLE001 - one of them was lost meanwhile, or does not come; or the cluster is gone
+            got: dict[distributed.Future, bytes] = {}
+            until = time.monotonic() + self._soon
             for one in ended:
-                with contextlib.suppress(Exception):  # told below, where its status is looked at
-                    got[one] = one.result()
+                if one.status == "finished":
+                    with contextlib.suppress(Exception):  # told where its status is looked at
+                        got[one] = one.result(timeout=max(until - time.monotonic(), _AGAIN))
+            self._soon = _SOON if got else 2 * self._soon  # one may be large, and its way slow
             return got
 
     def _conclude(self, ended: distributed.Future, answer: bytes) -> None:

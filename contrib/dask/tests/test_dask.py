@@ -1,5 +1,6 @@
 """What a Dask cluster does beyond what every executor holds to."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,25 +76,45 @@ def test_whoever_looks_into_a_large_value_gets_it(executor: DaskExecutor) -> Non
 
 def test_the_end_is_heard_behind_an_answer_that_is_told_again(cluster: distributed.LocalCluster) -> None:
     gathering, told = threading.Event(), threading.Event()
-    with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
-        gather = client.gather
+    gathered = DaskPool._gathered
 
-        def slowly(ended: Any) -> Any:
-            gathering.set()
-            told.wait(10)
-            return gather(ended)
+    def slowly(pool: DaskPool, ended: Any) -> Any:
+        gathering.set()
+        told.wait(10)
+        return gathered(pool, ended)
 
-        with patch.object(client, "gather", slowly):
-            pool = DaskPool(client)
-            doubled = pool.submit(calls.double, 4)
-            (sent,) = pool._flying
-            assert gathering.wait(10)
-            pool._done.put(sent)  # as after a worker was lost
-            pool._done.put(None)
-            told.set()
-            pool._thread.join(10)
-            assert not pool._thread.is_alive()
-            assert doubled.result(0) == 8
+    client = distributed.Client(cluster.scheduler_address, set_as_default=False)
+    with client, patch.object(DaskPool, "_gathered", slowly):
+        pool = DaskPool(client)
+        doubled = pool.submit(calls.double, 4)
+        (sent,) = pool._flying
+        assert gathering.wait(10)
+        pool._done.put(sent)  # as after a worker was lost
+        pool._done.put(None)
+        told.set()
+        pool._thread.join(10)
+        assert not pool._thread.is_alive()
+        assert doubled.result(0) == 8
+
+
+def test_an_answer_that_does_not_come_is_asked_for_again() -> None:
+    """The first request hangs, as while Dask's scheduler tries to connect to a worker that has just died."""
+    given: dict[str, Any] = {"n_workers": 1, "processes": False, "dashboard_address": None}
+    with distributed.LocalCluster(**given) as cluster, distributed.Client(cluster, set_as_default=False) as client:
+        gather, asked = cluster.scheduler.handlers["gather"], threading.Event()
+
+        async def hang_at_first(**request: Any) -> Any:
+            if not asked.is_set():
+                asked.set()
+                await asyncio.sleep(600)
+            return await gather(**request)
+
+        cluster.scheduler.handlers["gather"] = hang_at_first
+        pool = DaskPool(client)
+        pool._soon = 0.2
+        assert pool.submit(calls.double, 4).result(60) == 8
+        assert asked.is_set()
+        pool.shutdown()
 
 
 def test_a_tag_asks_for_a_resource_of_a_worker(executor: DaskExecutor) -> None:
