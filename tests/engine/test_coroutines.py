@@ -148,3 +148,23 @@ def test_an_interrupt_in_a_coroutine_ends_the_run_as_in_any_task(executor: str) 
         interrupted()
     with pytest.raises(KeyboardInterrupt):
         flow.run(executor=executor)
+
+
+def test_a_coroutine_that_keeps_the_loop_to_itself_past_its_timeout_did_not_end_in_time(executor: str) -> None:
+    @task(timeout=0.1)
+    async def blocks() -> str:
+        threading.Event().wait(0.5)
+        return "late"
+
+    @task(timeout=60)
+    async def in_time() -> str:
+        return "in time"
+
+    with Flow("blocked") as flow:
+        late, early = blocks(), in_time()
+    result = flow.run(executor=executor).result
+    assert (result[late].type, result[late].message) == (
+        "TimedOut",
+        "did not end within 0.1 s; the loop was blocked",
+    )
+    assert result[early].result == "in time"

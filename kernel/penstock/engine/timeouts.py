@@ -17,8 +17,9 @@ from typing import Any, Final
 
 from penstock import signals, states
 
-_GRACE: Final = 0.2
+GRACE: Final = 0.2
 """Seconds that a body has to be stopped in."""
+_AFTER: Final = {True: "it was stopped", False: "it could not be stopped and still runs", None: "the loop was blocked"}
 
 
 class OutOfTime(signals.PenstockSignal):
@@ -63,14 +64,13 @@ def limited(seconds: float, call: Callable[[], Any], deadline: Any = None) -> An
     return value
 
 
-def out_of_time(seconds: float, *, stopped: bool) -> OutOfTime:
-    """Return the signal of a body that did not end within *seconds*."""
-    after = "it was stopped" if stopped else "it could not be stopped and still runs"
-    message = f"did not end within {seconds:g} s; {after}"
+def out_of_time(seconds: float, *, stopped: bool | None) -> OutOfTime:
+    """Return the signal of a body that did not end within *seconds*; None if it did later, as something blocked it."""
+    message = f"did not end within {seconds:g} s; {_AFTER[stopped]}"
     return OutOfTime(message, result=TimeoutError(message))
 
 
 def _stop(thread: threading.Thread) -> bool:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_Stop))
-    thread.join(_GRACE)
+    thread.join(GRACE)
     return not thread.is_alive()

@@ -22,7 +22,7 @@ from penstock.engine.frames import RUN_LAZY, TaskFrame, inside
 from penstock.engine.printing import logged
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.engine.templates import filled, template_values
-from penstock.engine.timeouts import limited, out_of_time
+from penstock.engine.timeouts import GRACE, limited, out_of_time
 from penstock.states import Cached, Looped, State, Success
 from penstock.tasks import FunctionTask, Task
 
@@ -225,13 +225,14 @@ class Work:
         """Return the state of a coroutine that returned; raises OutOfTime if it does not in the task's timeout."""
         import asyncio
 
+        begun, seconds = perf_counter(), self.around.timeout
         with logged() if self.around.log_stdout else nullcontext():
             body = asyncio.ensure_future(self._body(call))
-            done, _ = await asyncio.wait([body], timeout=self.around.timeout)
-            if not done:
-                body.cancel()
-                done, _ = await asyncio.wait([body], timeout=0.2)
-                raise out_of_time(self.around.timeout or 0, stopped=bool(done))
+            done, _ = await asyncio.wait([body], timeout=seconds)
+            if seconds is not None and (not done or perf_counter() - begun > seconds + GRACE):
+                running = body.cancel()
+                done, _ = await asyncio.wait([body], timeout=GRACE)
+                raise out_of_time(seconds, stopped=bool(done) if running else None)
         try:
             state: State = Success(SUCCEEDED, body.result())
         except signals.SUCCESS as signal:
