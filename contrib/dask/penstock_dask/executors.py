@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from concurrent import futures
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 from unittest.mock import patch
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from penstock import errors
 from penstock.executors import Executor, ProcessExecutor, ThreadExecutor
@@ -47,6 +48,14 @@ class DaskExecutor(Executor):
     if TYPE_CHECKING:  # pydantic's own signature knows no positional arguments
 
         def __init__(self, address: str | None = None, **options: Any) -> None: ...
+
+    @field_validator("address")
+    @classmethod
+    def _refuse_without_port(cls, value: str | None) -> str | None:
+        """Refuse an address that Dask would try in vain, and end with a timeout that does not name it."""
+        if value is not None and not value.startswith("inproc://") and not re.search(r":\d", value):
+            raise ValueError(f"{value} names no port; expected an address such as {value}:8786")
+        return value
 
     @model_validator(mode="after")
     def _refuse_two_clusters(self) -> Self:

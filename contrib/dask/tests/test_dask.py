@@ -162,6 +162,14 @@ def test_an_address_at_which_nobody_answers_is_named() -> None:
         flow.run(executor=nowhere)
 
 
+@pytest.mark.parametrize("address", ["here", "tcp://here"])
+def test_an_address_without_a_port_is_refused_at_once(address: str) -> None:
+    with pytest.raises(
+        errors.SettingsError, match=f"{address} names no port; expected an address such as {address}:8786"
+    ):
+        DaskExecutor(address)
+
+
 def test_a_cluster_that_is_there_is_given_nothing_that_a_temporary_one_is() -> None:
     with pytest.raises(
         errors.SettingsError, match=r"adapt_kwargs, n_workers are for a temporary cluster, and tcp://a:1"
