@@ -165,7 +165,7 @@ def test_an_address_at_which_nobody_answers_is_named() -> None:
 @pytest.mark.parametrize("address", ["here", "tcp://here"])
 def test_an_address_without_a_port_is_refused_at_once(address: str) -> None:
     with pytest.raises(
-        errors.SettingsError, match=f"{address} names no port; expected an address such as {address}:8786"
+        errors.SettingsError, match=f'"dask": {address} names no port; expected an address such as {address}:8786'
     ):
         DaskExecutor(address)
 

@@ -132,7 +132,8 @@ def dump(value: Kind) -> dict[str, Any]:
 def explain(kind: type[Kind], error: ValidationError) -> str:
     """Return what is wrong with the options of *kind*, a line for each, in the words of whoever wrote them."""
     subject = f'{kind.kind} "{kind.type}"' if hasattr(kind, "type") else kind.__name__
-    return "\n".join(_explain_one(subject, kind, dict(item)) for item in error.errors())
+    faults = [{**item, "msg": item["msg"].removeprefix("Value error, ")} for item in error.errors()]
+    return "\n".join(_explain_one(subject, kind, item) for item in faults)
 
 
 def _explain_one(subject: str, kind: type[Kind], item: dict[str, Any]) -> str:

@@ -201,7 +201,8 @@ def _checked(known: _Kind, document: Document) -> dict[str, Any]:
     try:
         given = known.form.validate_python(document.data)
     except ValidationError as error:
-        wrong = [f"{'.'.join(map(str, item['loc'])) or 'data'}: {item['msg']}" for item in error.errors()]
+        faults = [(item["loc"], item["msg"].removeprefix("Value error, ")) for item in error.errors()]
+        wrong = [f"{'.'.join(map(str, where)) or 'data'}: {fault}" for where, fault in faults]
         message = f'The {document.kind} "{document.name}" cannot be kept: {"; ".join(wrong)}'
         raise errors.DocumentError(message) from error
     return dict(given.model_dump(mode="json", exclude_unset=True))
