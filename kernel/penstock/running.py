@@ -155,6 +155,10 @@ def open_executor(choice: ExecutorChoice) -> "tuple[AbstractContextManager[futur
     A pool of the caller's own counts as remote unless it is a ThreadPoolExecutor, and stays open afterwards.
     """
     if isinstance(choice, futures.Executor):
+        if isinstance(choice, futures.ProcessPoolExecutor):
+            from penstock.executors.by_value import ByValue
+
+            choice = ByValue(choice)
         return nullcontext(choice), not isinstance(choice, futures.ThreadPoolExecutor)
     if choice is None and settings.get().executor == {"type": "in-process"}:
         return nullcontext(), False  # the kernel's own, which a small run need not look up

@@ -47,6 +47,44 @@ def test_one_flow_gives_the_same_states_and_values_everywhere(executor: str) -> 
     assert state.result[counted].result == 2
 
 
+_OWN_POOL: Final = """
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from penstock import Flow, task
+
+class Point:
+    def __init__(self, x):
+        self.x = x
+
+@task
+def begin(x):
+    return Point(x)
+
+@task
+def double(point):
+    return 2 * point.x
+
+if __name__ == "__main__":
+    with Flow("own") as flow:
+        doubled = double.map(begin.map([1, 2]))
+        whole = begin(3)
+    with ProcessPoolExecutor(2, mp_context=get_context(sys.argv[1])) as pool:
+        state = flow.run(executor=pool)
+        assert pool.submit(abs, -1).result() == 1
+    assert isinstance(state.result[whole].result, Point), state.result[whole]
+    print(state.result[doubled].result)
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_pool_of_processes_of_the_callers_own_runs_the_tasks_of_a_script(method: str, tmp_path: Path) -> None:
+    script = tmp_path / "own.py"
+    script.write_text(_OWN_POOL, encoding="utf-8")
+    ran = subprocess.run([sys.executable, script, method], capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stdout.splitlines()[-1:]) == (0, ["[2, 4]"]), ran.stderr
+
+
 def test_a_value_that_cannot_travel_fails_its_own_child_only() -> None:
     @task
     def make(x: int) -> Any:
