@@ -99,6 +99,12 @@ def test_a_case_without_tasks_leaves_nothing_behind() -> None:
     assert flow.run().is_successful()
 
 
+def test_a_block_that_took_itself_out_left_no_edge() -> None:
+    with Flow("asked inside") as flow, case(give(1), 1):
+        assert len(flow.edges) == 1
+    assert flow.edges == set()
+
+
 def test_a_case_compares_with_a_value() -> None:
     with Flow("value"), pytest.raises(TypeError, match=r"case compares with a value.*is_equal"):
         case(give(1), give(1))

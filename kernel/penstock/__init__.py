@@ -40,11 +40,10 @@ _NAMES: Final[dict[str, str]] = {name: f"penstock.{home}" for home, names in _HO
 
 __version__: Final = "0.1.0"
 __all__ = [
-    "Flow", "Parameter", "Secret", "Task", "apply_map", "as_task", "backends",
-    "cache_validators", "case", "context", "errors", "executors", "flatten", "get_backend", "hookimpl",
-    "hookspec", "ifelse", "mapped", "merge", "resource_manager", "results", "run_configs",
-    "schedulers", "schedules", "serializers", "signals", "states", "storage", "switch", "tags", "task",
-    "testing", "triggers", "unmapped",
+    "Flow", "Parameter", "Secret", "Task", "apply_map", "as_task", "backends", "cache_validators", "case", "context",
+    "errors", "executors", "flatten", "get_backend", "hookimpl", "hookspec", "ifelse", "mapped", "merge",
+    "resource_manager", "results", "run_configs", "schedulers", "schedules", "serializers", "signals", "states",
+    "storage", "switch", "tags", "task", "testing", "triggers", "unmapped",
 ]  # fmt: skip
 
 
@@ -55,8 +54,7 @@ def __getattr__(name: str) -> Any:
         return value
     if name in __all__:
         return importlib.import_module(f"penstock.{name}")
-    message = f"module 'penstock' has no attribute {name!r}; it has {', '.join(__all__)}"
-    raise AttributeError(message, name=name)
+    raise AttributeError(f"module 'penstock' has no attribute {name!r}; it has {', '.join(__all__)}", name=name)
 
 
 def __dir__() -> list[str]:

@@ -28,9 +28,10 @@ class Clock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Return after *seconds*; at once if that is not positive."""
-        if seconds > 0:
-            time.sleep(seconds)
+        """Return after *seconds*, slept in steps as in `get`; at once if that is not positive."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, 1))
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
         """Return whether *event* is set: as soon as it is, or after *seconds*."""

@@ -100,7 +100,7 @@ class FlowGraph(FlowQueries):
         del self._bindings[task]
         for made in self._made:
             made[:] = [other for other in made if other is not task]
-        self._plan = self._slugs = None
+        self._plan = self._slugs = self._index = None
 
     def _bind_more(self, task: Task, binding: Binding) -> None:
         before, names = self._bindings[task] or Binding(), task.signature.names
@@ -152,10 +152,9 @@ class FlowGraph(FlowQueries):
         if not isinstance(downstream_task, Task):
             message = f'Flow "{self.name}" takes tasks; found {downstream_task!r}'
             raise TypeError(f"{message}, which cannot wait for {upstream_task!r}")
-        edge = None
-        if isinstance(upstream_task, Task):
-            edge = Edge(upstream_task, downstream_task, key, mapped=mapped, flattened=flattened)
-        marked = EdgeAnnotation(upstream_task, mapped=mapped, flattened=flattened)
+        marks = {"mapped": mapped, "flattened": flattened}
+        edge = Edge(upstream_task, downstream_task, key, **marks) if isinstance(upstream_task, Task) else None
+        marked = EdgeAnnotation(upstream_task, **marks)
         inputs, waited = ({key: marked}, ()) if key is not None else ({}, (marked,))
         self.set_dependencies(downstream_task, waited, (), inputs, mapped=mapped, validate=validate)
         return edge

@@ -134,8 +134,7 @@ class FlowQueries:
     def _unwaited(self, apart: Container[int] = ()) -> set[Task]:
         """Return the tasks that no other waits for, but for those of the numbers *apart*."""
         plan = self.compile()
-        waiting = (plan.upstream(number) for number in range(len(plan.tasks)) if number not in apart)
-        waited = set().union(*waiting)
+        waited = set().union(*(plan.upstream(number) for number in range(len(plan.tasks)) if number not in apart))
         return {task for number, task in enumerate(plan.tasks) if number not in waited}
 
     def sorted_tasks(self, root_tasks: Iterable[Task] | None = None) -> tuple[Task, ...]:

@@ -35,10 +35,9 @@ def apply_map(func: Callable[..., R], *args: Any, flow: "Flow | None" = None, **
 
 
 def _check(value: Any) -> None:
-    inner = value.value if isinstance(value, EdgeAnnotation) else value
-    whole = isinstance(value, EdgeAnnotation) and value.mapped is False
-    if not whole and not isinstance(inner, (Task, Sequence)):
-        raise TypeError(f"apply_map cannot map over {inner!r}, which is no list; to pass it whole: unmapped(...)")
+    given = value if isinstance(value, EdgeAnnotation) else EdgeAnnotation(value)
+    if given.mapped is not False and not isinstance(given.value, (Task, Sequence)):
+        raise TypeError(f"apply_map cannot map over {given.value!r}, which is no list; to pass it whole: unmapped(...)")
 
 
 class _Region(Block):
@@ -82,9 +81,8 @@ class _Region(Block):
 
     def _mark(self, value: Any, mark: int) -> int:
         """Return how a value passes: mapped over, unless it is marked or was given to be passed whole."""
-        if mark & WHOLE or not isinstance(value, Task):
-            return mark & ~WHOLE
-        return self._marks.get(value, MAPPED) | mark
+        maps = isinstance(value, Task) and not mark & WHOLE
+        return self._marks.get(value, MAPPED) | mark if maps else mark & ~WHOLE
 
     def __repr__(self) -> str:
         return f"apply_map({getattr(self._func, '__name__', self._func)})"

@@ -29,8 +29,8 @@ class Secret:
     def __post_init__(self) -> None:
         """Raise SettingsError for another name, which could lead elsewhere."""
         if not _NAME.fullmatch(self.name):
-            message = "What was given is no name for a secret: use letters, digits, _, . and -"
-            raise errors.SettingsError(message)  # it may be the secret itself, so it is not shown
+            # it may be the secret itself, so it is not shown
+            raise errors.SettingsError("What was given is no name for a secret: use letters, digits, _, . and -")
 
     def get(self) -> Any:
         """Return the value: text, or what a JSON object or array in it stands for.

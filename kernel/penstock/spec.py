@@ -69,5 +69,4 @@ class FlowSpec(Record):
 
     def check_parameters(self, given: Mapping[str, Any]) -> None:
         """Raise ParameterError if *given* lacks a required parameter or names an unknown one."""
-        known = {parameter.name: parameter for parameter in self.parameters}
-        check_names(self.name, known, given, "-p {}=VALUE")
+        check_names(self.name, {parameter.name: parameter for parameter in self.parameters}, given, "-p {}=VALUE")

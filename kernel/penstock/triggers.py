@@ -24,10 +24,7 @@ def _ended(upstream_states: Mapping["Edge", State]) -> list[State]:
     counted: list[State] = []
     once = {(id(state), edge.mapped): (edge, state) for edge, state in upstream_states.items()}
     for edge, state in once.values():
-        if state.is_mapped() and not edge.mapped:
-            counted.extend(getattr(state, "map_states", ()))
-        else:
-            counted.append(state)
+        counted.extend(getattr(state, "map_states", ()) if state.is_mapped() and not edge.mapped else (state,))
     return counted
 
 
@@ -85,8 +82,7 @@ def manual_only(upstream_states: Mapping["Edge", State]) -> bool:  # noqa: ARG00
 
 def not_all_skipped(upstream_states: Mapping["Edge", State]) -> bool:
     """Run if every upstream task succeeded and at least one was not skipped."""
-    counted = _ended(upstream_states)
-    if all(state.is_skipped() for state in counted):
+    if all(state.is_skipped() for state in _ended(upstream_states)):
         raise signals.SKIP("Each task above was skipped.")
     return _all("not_all_skipped", "succeeded", State.is_successful, upstream_states)
 

@@ -374,8 +374,7 @@ class Driver:
     def _batch_size(self, mapping: Mapping) -> int:
         """Return how many children travel together to a pool: one until their time was measured, or if each counts."""
         task, limited = self.board.plan.tasks[mapping.number], self._flights.limited(mapping.number)
-        alone = limited or task.options.timeout is not None or task.signature.is_async
-        if self._flights.pool is None or alone:
+        if self._flights.pool is None or limited or task.options.timeout is not None or task.signature.is_async:
             return 1
         fair, pace = max(1, mapping.waiting() // 16), self._flights.pace(mapping.number)
         if self.board.setup.remote:

@@ -101,8 +101,7 @@ class Mapping:
             for child in range(self.width) if mapping.left < mapping.width else ():
                 if not mapping.pending[child]:
                     left[child] -= 1
-        waiting = (child for child in range(self.width) if self.pending[child] and child not in self.children.odd)
-        self._ready.extend(child for child in waiting if not left[child])
+        self._ready.extend(n for n, on in enumerate(self.pending) if on and not left[n] and n not in self.children.odd)
 
     def release(self, child: int) -> bool:
         """Take up that a mapping above has ended *child*; return whether this made the first child ready."""

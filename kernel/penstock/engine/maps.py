@@ -69,8 +69,7 @@ class Maps:
         """Return the mapping that has children to start, and room, of several the one released last; None if none."""
         while self._waiting and not self._waiting[-1].waiting():
             self._waiting.pop()
-        ready = (one for one in reversed(self._waiting) if one.waiting() and has_room(one.number))
-        return next(ready, None)
+        return next((one for one in reversed(self._waiting) if one.waiting() and has_room(one.number)), None)
 
     def _followers(self, number: int) -> list[Mapping]:
         found = []

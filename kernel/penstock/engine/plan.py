@@ -88,9 +88,8 @@ class Plan:
     @cached_property
     def uses(self) -> list[int]:
         """How many tasks wait for each."""
-        count = len(self.tasks)
-        counted = Counter(chain.from_iterable(map(self.upstream, range(count))))
-        return [counted[number] for number in range(count)]
+        counted = Counter(chain.from_iterable(map(self.upstream, range(len(self.tasks)))))
+        return [counted[number] for number in range(len(self.tasks))]
 
     def upstream(self, number: int) -> set[int]:
         """Return the numbers of the tasks that task *number* waits for."""

@@ -66,9 +66,8 @@ class Setup:
 
     def result_of(self, task: Task) -> "Result | None":
         """Return where the value of *task* is to be written, or None."""
-        if not self.checkpointing or task.options.checkpoint is False:
-            return None
-        return task.options.result or self.result
+        wanted = self.checkpointing and task.options.checkpoint is not False
+        return (task.options.result or self.result) if wanted else None
 
 
 def _files() -> "Result | None":

@@ -83,8 +83,7 @@ def attach(module: str, kind: str) -> tuple[Callable[[str], Any], Callable[[], l
             raise AttributeError(f"module {module!r} has no attribute {name!r}. {error}", name=name) from None
 
     def list_names() -> list[str]:
-        offered = (offer.class_name for offer in _registry().offers[kind].values())
-        return sorted({*vars(sys.modules[module]), *offered})
+        return sorted({*vars(sys.modules[module]), *(offer.class_name for offer in _registry().offers[kind].values())})
 
     return get_attribute, list_names
 

@@ -131,8 +131,7 @@ class Task(Operators):
         flow: "Flow | None" = None, **kwargs: Any,
     ) -> Self:  # fmt: skip
         """Bind this task itself, not a copy, to the arguments, and return it."""
-        graph = where(self, flow)
-        return self._join(graph, flow, *self.signature.bind(args, kwargs), upstream_tasks, mapped)
+        return self._join(where(self, flow), flow, *self.signature.bind(args, kwargs), upstream_tasks, mapped)
 
     def _join(self, graph: Any, flow: "Flow | None", keys: Any, values: Any, after: Any, mapped: bool) -> Self:
         tags = graph._tags if flow is None else context.get("tags")  # noqa: SLF001 - the graph's own two halves
@@ -196,8 +195,7 @@ class Task(Operators):
             return getattr(self.options, name)
         if name == "__signature__":
             return call_signature(self.body(), type(self).__call__)
-        message = f"{type(self).__name__!r} object has no attribute {name!r}"
-        raise AttributeError(message, name=name, obj=self)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an option or an attribute."""

@@ -52,8 +52,7 @@ class Inputs:
 
     def _refuse(self, parameter: inspect.Parameter) -> None:
         if parameter.kind is parameter.VAR_POSITIONAL:
-            message = f"{self.owner} takes *{parameter.name}; a task's inputs need names. Take a list"
-            raise errors.TaskError(message)
+            raise errors.TaskError(f"{self.owner} takes *{parameter.name}; a task's inputs need names. Take a list")
         if parameter.kind is parameter.POSITIONAL_ONLY:
             raise TypeError(f"{self.owner} takes {parameter.name!r} by position only; a task's inputs have names too")
         if parameter.name in _RESERVED:
