@@ -184,6 +184,12 @@ def test_a_result_that_cannot_be_written_fails_its_task() -> None:
     assert "nobody is not known" in (flow.run().result[made].message or "").replace("'", "")
 
 
+def test_a_result_may_be_named_and_an_unknown_name_is_refused_at_once() -> None:
+    assert isinstance(task(result="memory")(lambda: 1).result, MemoryResult)
+    with pytest.raises(errors.UnknownTypeError, match=r'No plugin offers a result "memroy"\. Did you mean memory'):
+        task(result="memroy")(lambda: 1)
+
+
 def test_checkpointing_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENSTOCK_FLOWS__CHECKPOINTING", "false")
     with Flow("off") as flow:

@@ -49,11 +49,9 @@ class Setup:
     def around(self, task: Task) -> Around:
         """Return what is done around the body of *task*."""
         options = task.options
-        result = self.result_of(task)
         looks = options.cache_for is not None or (options.target is not None and self.checkpointing)
         only_looks = looks and options.target is not None and options.checkpoint is False
-        if only_looks:
-            result = options.result or self.result
+        result = (options.result or self.result) if only_looks else self.result_of(task)
         if looks and result is None:
             result = _files() if self.checkpointing and options.checkpoint is not False else None
             result = result or _memory()

@@ -52,8 +52,9 @@ class Task(Operators):
           exceptions.
         * *timeout*: how long the body may take before the task ends as TimedOut.
         * *trigger*: one of `penstock.triggers`.
-        * *result*: where the value is kept; `checkpoint=False` says that it is not. *target* is its address, a
-          template or a function: if there is a value already, the task ends as Cached with it.
+        * *result*: where the value is kept, an object, a type name or a table; `checkpoint=False` says that it is not.
+          *target* is its address, a template or a function: if there is a value already, the task ends as Cached with
+          it.
         * *cache_for*: how long a result serves later runs, where *cache_validator* accepts it (one of
           `penstock.cache_validators`); tasks with one *cache_key* share their results.
         * *log_stdout*: what the body prints is logged.

@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
+import penstock
 from penstock import cache_validators, errors, triggers
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class TaskArguments(TypedDict, total=False):
     state_handlers: "Sequence[StateHandler] | None"
     on_failure: "Callable[[Any, State], None] | None"
     checkpoint: bool | None
-    result: "Result | None"
+    result: "Result | str | Mapping[str, Any] | None"
     target: "Template | None"
     cache_for: "Delay | None"
     cache_validator: "CacheValidator | None"
@@ -195,6 +196,7 @@ _CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
     "timeout": _timeout,
     "cache_for": _duration,
     "state_handlers": _handlers,
+    "result": lambda _subject, given: penstock.results.Result.resolve(given),
 }
 """How the value of an option is checked and brought into its form, by option."""
 
