@@ -12,8 +12,7 @@ def hide(value: Any) -> None:
     """Have the texts in *value* hidden from now on, as they are and as JSON and `repr` write them."""
     global _secrets  # noqa: PLW0603 - one for the process, as its log is
     if isinstance(value, str) and len(value) >= _SHORTEST:
-        known = {*_secrets, value, json.dumps(value)[1:-1], repr(value)[1:-1]}
-        _secrets = tuple(sorted(known, key=len, reverse=True))
+        _secrets = tuple(sorted({*_secrets, value, json.dumps(value)[1:-1], repr(value)[1:-1]}, key=len, reverse=True))
     elif isinstance(value, Mapping | list | tuple):
         for inner in value.values() if isinstance(value, Mapping) else value:
             hide(inner)

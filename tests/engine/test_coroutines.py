@@ -156,12 +156,12 @@ def test_a_coroutine_that_keeps_the_loop_to_itself_past_its_timeout_did_not_end_
         threading.Event().wait(0.5)
         return "late"
 
-    @task(timeout=60)
+    @task(timeout=0.1)
     async def in_time() -> str:
         return "in time"
 
     with Flow("blocked") as flow:
-        late, early = blocks(), in_time()
+        early, late = in_time(), blocks()
     result = flow.run(executor=executor).result
     assert (result[late].type, result[late].message) == (
         "TimedOut",

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from penstock import signals, states
 
-GRACE: Final = 0.2
+_GRACE: Final = 0.2
 """Seconds that a body has to be stopped in."""
 _AFTER: Final = {True: "it was stopped", False: "it could not be stopped and still runs", None: "the loop was blocked"}
 
@@ -64,7 +64,7 @@ def limited(seconds: float, call: Callable[[], Any], deadline: Any = None) -> An
     return value
 
 
-def out_of_time(seconds: float, *, stopped: bool | None) -> OutOfTime:
+def out_of_time(seconds: float, *, stopped: bool | None = None) -> OutOfTime:
     """Return the signal of a body that did not end within *seconds*; None if it did later, as something blocked it."""
     message = f"did not end within {seconds:g} s; {_AFTER[stopped]}"
     return OutOfTime(message, result=TimeoutError(message))
@@ -72,5 +72,5 @@ def out_of_time(seconds: float, *, stopped: bool | None) -> OutOfTime:
 
 def _stop(thread: threading.Thread) -> bool:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_Stop))
-    thread.join(GRACE)
+    thread.join(_GRACE)
     return not thread.is_alive()

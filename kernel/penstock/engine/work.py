@@ -22,7 +22,7 @@ from penstock.engine.frames import RUN_LAZY, TaskFrame, inside
 from penstock.engine.printing import logged
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.engine.templates import filled, template_values
-from penstock.engine.timeouts import GRACE, limited, out_of_time
+from penstock.engine.timeouts import limited, out_of_time
 from penstock.states import Cached, Looped, State, Success
 from penstock.tasks import FunctionTask, Task
 
@@ -225,16 +225,20 @@ class Work:
         """Return the state of a coroutine that returned; raises OutOfTime if it does not in the task's timeout."""
         import asyncio
 
-        begun, seconds = perf_counter(), self.around.timeout
+        async def timed() -> tuple[float, Any, float]:
+            return perf_counter(), await self._body(call), perf_counter()
+
+        seconds = self.around.timeout or math.inf
         with logged() if self.around.log_stdout else nullcontext():
-            body = asyncio.ensure_future(self._body(call))
-            done, _ = await asyncio.wait([body], timeout=seconds)
-            if seconds is not None and (not done or perf_counter() - begun > seconds + GRACE):
-                running = body.cancel()
-                done, _ = await asyncio.wait([body], timeout=GRACE)
-                raise out_of_time(seconds, stopped=bool(done) if running else None)
+            body = asyncio.ensure_future(timed())
+            done, _ = await asyncio.wait([body], timeout=self.around.timeout)
+            if not done:
+                body.cancel()
+                done, _ = await asyncio.wait([body], timeout=0.2)
+                raise out_of_time(seconds, stopped=bool(done))
         try:
-            state: State = Success(SUCCEEDED, body.result())
+            begun, value, ended = body.result()
+            state: State = Success(SUCCEEDED, value) if ended - begun <= seconds else out_of_time(seconds).state
         except signals.SUCCESS as signal:
             state = signal.state
         keeps = self.around.result is not None

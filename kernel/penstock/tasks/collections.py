@@ -41,9 +41,8 @@ class Constant(Task):
 
     def __init__(self, value: Any, name: str | None = None, **options: "Unpack[TaskArguments]") -> None:
         """Stand for *value*, by which it is named if that is short."""
-        shown = repr(value)
-        short = shown if len(shown) <= _SHORT else f"Constant[{type(value).__name__}]"
-        super().__init__(name=name or short, **options)
+        text = repr(value)
+        super().__init__(name=name or (text if len(text) <= _SHORT else f"Constant[{type(value).__name__}]"), **options)
         self.value: Any = value
 
     def run(self) -> Any:

@@ -114,5 +114,4 @@ def annotated_nout(function: Callable[..., Any]) -> int | None:
         except Exception:  # noqa: BLE001 - the user's annotation, which Python itself leaves unread
             return None
     items = typing.get_args(returned)
-    is_open = returned in _BARE or items[1:] == (...,)
-    return None if typing.get_origin(returned) is not tuple or is_open else len(items)
+    return None if typing.get_origin(returned) is not tuple or returned in _BARE or items[1:] == (...,) else len(items)
