@@ -54,15 +54,17 @@ def judge(executor: str, retries: int, chance: random.Random, longest: float) ->
     with tempfile.TemporaryDirectory(prefix="penstock-workers-") as folder:
         told = Path(folder) / "told"
         told.touch()
-        environ = {**os.environ, "PENSTOCK_LOGGING__LEVEL": "CRITICAL", "PENSTOCK_HOME": folder}
+        environ = {
+            **os.environ, "PENSTOCK_LOGGING__LEVEL": "CRITICAL", "PENSTOCK_HOME": folder, "PYTHONFAULTHANDLER": "1"
+        }  # fmt: skip
         command = [sys.executable, "-c", _SCRIPT, json.dumps(EXECUTORS[executor]), str(told), str(retries)]
         run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ)
         try:
             killed = _kill_one(told, run, chance, longest)
             said, complained = run.communicate(timeout=longest)
         except subprocess.TimeoutExpired:
-            run.kill()
-            run.communicate()
+            run.send_signal(signal.SIGABRT)  # with the fault handler it says where each of its threads stands
+            print(run.communicate()[1], file=sys.stderr)
             return "hung"
         seen = {int(line) for line in told.read_text(encoding="utf-8").split()}
         if any(not _ends(process) for process in seen):
