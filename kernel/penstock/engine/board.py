@@ -65,7 +65,7 @@ class Board:
     def call(self, number: int) -> Any:
         """Return what the function of a plain task returns for its inputs."""
         plan, values = self.plan, self.values
-        given = [values[position] for position in plan.inputs[number]]
+        given = [copy(values[one]) if one in plan.mapped else values[one] for one in plan.inputs[number]]
         value = called(plan.functions[number], plan.keys[number], given)
         if isinstance(value, Task):
             raise task_returned(plan.tasks[number].name, value)

@@ -41,8 +41,9 @@ class Plan:
         self.plain: bytearray = bytearray([t.options.plain and not t.signature.is_async for t in self.tasks])
         self.mapped: set[int] = set()
         self.order: Sequence[int] = range(count) if self._number(bindings) else self._sort()
-        for number in range(count) if self.mapped else ():  # who takes the list of a mapped task is given a copy
-            self.plain[number] &= self.mapped.isdisjoint(self.inputs[number])
+        # who takes the list of a mapped task is given a copy, by the call that looks at each input
+        for n in [n for n in range(count if self.mapped else 0) if self.plain[n] and self.mapped & {*self.inputs[n]}]:
+            self.keys[n] = self.keys[n] or self.tasks[n].signature.names[: len(self.inputs[n])]
 
     def _number(self, bindings: Mapping[Task, Binding | None]) -> bool:
         """Turn tasks and constants into positions; return whether every task comes after those it waits for."""
