@@ -75,7 +75,9 @@ class ENDRUN(PenstockSignal):
     """End the task, or the flow run, in the given state, without retries."""
 
     def __init__(self, state: states.State) -> None:
-        """End in *state*."""
+        """End in *state*; raises TypeError for what is none, such as the class of one."""
+        if not isinstance(state, states.State):
+            raise TypeError(f"ENDRUN takes a state; found {state!r}. Write ENDRUN(Failed('why'))")
         BaseException.__init__(self, state.message)
         self.state: states.State = state
 

@@ -279,6 +279,19 @@ def test_signals_choose_the_state_and_whether_to_retry(signal: Any, calls: int, 
     assert len(called) == calls
 
 
+@pytest.mark.parametrize("wrong", [Failed, "over", None])
+def test_endrun_with_what_is_no_state_fails_the_task_and_says_what_it_takes(wrong: Any, executor: Any) -> None:
+    @task
+    def ending() -> None:
+        raise signals.ENDRUN(wrong)
+
+    with Flow("ending") as flow:
+        ended = ending()
+    state = flow.run(executor=executor).result[ended]
+    assert state.is_failed()
+    assert state.message == f"TypeError: ENDRUN takes a state; found {wrong!r}. Write ENDRUN(Failed('why'))"
+
+
 def test_a_loop_sees_its_round_and_the_result_before(executor: Any) -> None:
     @task
     def doubled() -> int:
