@@ -60,6 +60,16 @@ def test_a_project_has_to_be_named() -> None:
         greeting().register("")
 
 
+def test_labels_that_are_one_text_are_refused_before_anything_is_kept() -> None:
+    with pytest.raises(TypeError, match=r"found the text 'gpu'. Write labels=\['gpu'\]"):
+        greeting().register("house", labels="gpu")
+    assert get_backend().list_projects() == []
+    greeting().register("house", labels=["gpu"])
+    with pytest.raises(TypeError, match="found the text 'gpu'"):
+        get_backend().create_flow_run("house", "greeting", labels="gpu")
+    assert get_backend().list_flow_runs() == []
+
+
 def test_registering_inside_the_block_is_refused() -> None:
     with Flow("early") as flow, pytest.raises(errors.FlowError, match="register it after the block"):
         flow.register("house")

@@ -275,15 +275,9 @@ class Flow(FlowGraph):
         return calls.diagnose(self, include_secret_names=include_secret_names)
 
     def register(
-        self,
-        project_name: str,
-        *,
-        build: bool = True,
-        labels: Iterable[str] | None = None,
-        set_schedule_active: bool = True,
-        idempotency_key: str | None = None,
-        **storage_options: Any,
-    ) -> str | None:
+        self, project_name: str, *, build: bool = True, labels: Iterable[str] | None = None,
+        set_schedule_active: bool = True, idempotency_key: str | None = None, **storage_options: Any,
+    ) -> str | None:  # fmt: skip
         """Validate the flow, store its source, send its metadata to the backend, and return the flow's id.
 
         A project that does not exist is created, unless a setting forbids it. *storage_options* go to the default

@@ -11,7 +11,7 @@ from penstock.backends.models import RegisteredFlow
 from penstock.edges import Edge
 from penstock.executors import Executor
 from penstock.hooks import calls
-from penstock.hooks.kinds import Kind, KindSpec
+from penstock.hooks.kinds import Kind, KindSpec, sorted_labels
 from penstock.parameters import Parameter
 from penstock.results import Result
 from penstock.run_configs import RunConfig
@@ -61,11 +61,12 @@ def register(
     """Validate, store and register a flow, as `Flow.register` was asked to; return what the backend has kept.
 
     The project is created last, when the source is stored: what is refused before leaves nothing behind. Raises
-    TypeError without a project name, UnknownProjectError where a missing project may not be created, ScheduleError for
-    a flow that has a schedule and a parameter without a value for one of its next times.
+    TypeError without a project name or for labels that are no list, UnknownProjectError where a missing project may not
+    be created, ScheduleError for a flow that has a schedule and a parameter without a value for one of its next times.
     """
     if not project or not isinstance(project, str):
         raise TypeError(f'Flow "{flow.name}" needs a project to be registered in: flow.register("tutorial")')
+    wanted = sorted_labels(labels)
     flow.validate()
     given = [event.parameter_defaults for event in flow.schedule.events(100)] or [{}] if flow.schedule else []
     if unset := {one.name for one in flow.parameters() if one.required for values in given if one.name not in values}:
@@ -76,7 +77,7 @@ def register(
         flow.storage = Storage.configured(**storage_options)
     is_new = _is_new(backend, project)
     spec = serialize(flow, build=build)
-    spec = spec.model_copy(update={"labels": sorted({*spec.labels, *labels})})
+    spec = spec.model_copy(update={"labels": sorted({*spec.labels, *wanted})})
     if is_new:
         from penstock.logs import NARRATION, get_logger  # structlog takes long to import
 

@@ -5,7 +5,7 @@ database or a settings file is never the object but its `KindSpec`, which whoeve
 understand: the class is looked up by type where the object is needed, and only there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, Field, PlainSerializer, ValidationError
@@ -15,6 +15,13 @@ from penstock.hooks import lookup
 
 Labels = Annotated[set[str], PlainSerializer(sorted, return_type=list[str], when_used="json")]
 """Labels, in order wherever they are data: equal objects have equal specs."""
+
+
+def sorted_labels(labels: Iterable[str]) -> list[str]:
+    """Return *labels* in order, each once; raises TypeError for a single text, whose letters they would be."""
+    if isinstance(labels, str):
+        raise TypeError(f"labels must be a list of texts; found the text {labels!r}. Write labels=[{labels!r}]")
+    return sorted(set(labels))
 
 
 class KindSpec(BaseModel, extra="forbid", frozen=True):

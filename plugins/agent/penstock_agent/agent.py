@@ -10,6 +10,7 @@ from penstock import clock, errors, settings
 from penstock.backends import Backend
 from penstock.backends.models import Claim
 from penstock.hooks import manager
+from penstock.hooks.kinds import sorted_labels
 from penstock.run_configs import RunConfig
 from penstock.run_configs.base import Launch, Launched
 from penstock_agent.endings import take_over
@@ -50,7 +51,7 @@ class Agent:
         """Prepare; nothing is asked or started yet."""
         chosen = settings.get()
         self.name = name or socket.gethostname()
-        self.labels = frozenset(labels)
+        self.labels = frozenset(sorted_labels(labels))
         self.limit = limit if limit is not None else chosen.agent.limit
         self._settings = chosen
         self._times = Times(chosen.agent.lease_seconds, chosen.agent.heartbeat_seconds, chosen.agent.grace_seconds)

@@ -382,3 +382,8 @@ def test_an_agent_turns_schedules_into_runs(backend: Backend, working: Work) -> 
         backend.register_flow(FlowSpec(name="minutely", schedule=EveryMinute().spec()), project="tutorial")
         with working(labels=["nothing"]):
             until(lambda: len(backend.list_flow_runs("tutorial", "minutely")) == 10)
+
+
+def test_labels_that_are_one_text_are_refused() -> None:
+    with pytest.raises(TypeError, match="found the text 'gpu'"):
+        Agent(labels="gpu")

@@ -29,6 +29,7 @@ from penstock.backends.models import (
     StateReport,
     TaskRun,
 )
+from penstock.hooks.kinds import sorted_labels
 from penstock.settings import Catchup
 from penstock_backend import flows, leases, projects, restarts, runs, schedules
 from penstock_backend import reports as incoming
@@ -152,7 +153,7 @@ class SQLBackend(Backend):
         """Create a Scheduled run of the newest version."""
         request = runs.Request(
             parameters=dict(parameters or {}),
-            labels=None if labels is None else sorted(set(labels)),
+            labels=None if labels is None else sorted_labels(labels),
             scheduled_time=scheduled_time,
             name=name,
             executor=None if executor is None else dict(executor),
