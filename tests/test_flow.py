@@ -34,6 +34,8 @@ class Train(Task):
 
 
 def test_a_flow_needs_a_name() -> None:
+    with pytest.raises(errors.FlowError, match=r"needs a name.*found 5"):
+        Flow(5)  # type: ignore[arg-type]
     with pytest.raises(errors.FlowError, match="needs a name"):
         Flow("")
 

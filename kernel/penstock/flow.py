@@ -15,7 +15,7 @@ from penstock.flow_graph import FlowGraph
 from penstock.parameters import Parameter
 from penstock.states import Pending
 from penstock.tasks import Task
-from penstock.tasks.options import OnFailure
+from penstock.tasks.options import OnFailure, checked_handlers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,21 +47,15 @@ class Flow(FlowGraph):
     """
 
     def __init__(
-        self,
-        name: str,
-        schedule: "Schedule | str | Mapping[str, Any] | None" = None,
-        executor: "Executor | str | Mapping[str, Any] | None" = None,
-        run_config: "RunConfig | None" = None,
-        storage: "Storage | str | Mapping[str, Any] | None" = None,
-        tasks: Iterable[Task] | None = None,
-        edges: Iterable[Edge] | None = None,
-        reference_tasks: Iterable[Task] | None = None,
+        self, name: str, schedule: "Schedule | str | Mapping[str, Any] | None" = None,
+        executor: "Executor | str | Mapping[str, Any] | None" = None, run_config: "RunConfig | None" = None,
+        storage: "Storage | str | Mapping[str, Any] | None" = None, tasks: Iterable[Task] | None = None,
+        edges: Iterable[Edge] | None = None, reference_tasks: Iterable[Task] | None = None,
         state_handlers: "Sequence[Callable[[Flow, State, State], State | None]] | None" = None,
-        on_failure: "Callable[[Flow, State], None] | None" = None,
-        validate: bool | None = None,
+        on_failure: "Callable[[Flow, State], None] | None" = None, validate: bool | None = None,
         result: "Result | str | Mapping[str, Any] | None" = None,
         terminal_state_handler: "TerminalStateHandler | None" = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Make a flow; raises FlowError without a name.
 
         *executor*, *storage* and *result* are objects, type names (`"threads"`) or tables of a type and options; so
@@ -69,17 +63,16 @@ class Flow(FlowGraph):
         *terminal_state_handler* is called with the flow, the state its run is to end in and the states of its
         reference tasks, and may return another. *validate* validates at once what *tasks* and *edges* give.
         """
-        if not name:
-            raise errors.FlowError("A flow needs a name: Flow('my-flow')")
-        if state_handlers is not None and (isinstance(state_handlers, str) or not isinstance(state_handlers, Sequence)):
-            raise TypeError(f'state_handlers of flow "{name}" must be a list of functions; found {state_handlers!r}')
+        if not name or not isinstance(name, str):
+            raise errors.FlowError(f"A flow needs a name, Flow('my-flow'); found {name!r}")
         super().__init__(name)
         self.module: str | None = sys._getframe(1).f_globals.get("__name__")  # noqa: SLF001 - names the script it is in
         self.schedule = schedule
         self.executor: Executor | str | Mapping[str, Any] | None = executor
         self.run_config: RunConfig | None = run_config
         self.result: Result | str | Mapping[str, Any] | None = result
-        self.state_handlers: list[Callable[[Flow, State, State], State | None]] = list(state_handlers or ())
+        handlers = checked_handlers(f'state_handlers of flow "{name}"', state_handlers or ())
+        self.state_handlers: list[Callable[[Flow, State, State], State | None]] = list(handlers)
         if on_failure is not None:
             self.state_handlers.append(OnFailure(on_failure))
         self.terminal_state_handler: TerminalStateHandler | None = terminal_state_handler

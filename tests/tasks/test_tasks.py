@@ -72,9 +72,23 @@ def test_task_args_change_the_copy_that_a_call_adds() -> None:
         ({"max_retries": 1, "retry_delay": 0, "retry_on": "OSError"}, TypeError, "exception classes; found 'O'"),
         ({"tags": "abc"}, TypeError, "set of strings; found the string 'abc'"),
         ({"state_handlers": print}, TypeError, "list of functions"),
+        ({"state_handlers": [5]}, TypeError, "each of state_handlers of task 'Step' must be a function; found 5"),
+        ({"on_failure": "tell"}, TypeError, "on_failure must be a function; found 'tell'"),
+        ({"trigger": "all_failed"}, TypeError, "trigger of task 'Step' must be a function; found 'all_failed'"),
+        ({"trigger": triggers.some_failed}, TypeError, r"needs its bounds: some_failed\(at_least=1\)"),
+        ({"cache_validator": "all", "cache_for": 5}, TypeError, "cache_validator of task 'Step' must be a function"),
+        ({"cache_key": 5, "cache_for": 5}, TypeError, "cache_key of task 'Step' must be a text; found 5"),
+        ({"target": 5}, TypeError, "target of task 'Step', if no text, must be a function; found 5"),
+        ({"task_run_name": 5}, TypeError, "task_run_name of task 'Step', if no text, must be a function; found 5"),
+        ({"slug": 5}, TypeError, "slug of task 'Step' must be a text; found 5"),
+        ({"name": 5}, TypeError, "name of a Step must be a text; found 5"),
     ],
-    ids=["no delay", "no retries", "retry_on alone", "unknown", "negative", "delay", "retry_on", "tags", "handlers"],
-)
+    ids=[
+        "no delay", "no retries", "retry_on alone", "unknown", "negative", "delay", "retry_on", "tags", "handlers",
+        "handler", "on_failure", "trigger", "trigger without bounds", "cache_validator", "cache_key", "target",
+        "task_run_name", "slug", "name",
+    ],
+)  # fmt: skip
 def test_options_that_do_not_fit_are_refused(options: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         Step(**options)

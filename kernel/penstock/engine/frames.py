@@ -38,14 +38,9 @@ _TASK_LAZY: Final[Mapping[str, Callable[[Frame], Any]]] = {"logger": _logger}
 def run_values(run: FlowRun, more: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a flow run puts into the context, plain values that can travel to a worker."""
     return {
-        "flow_name": run.flow_name,
-        "flow_run_id": run.id,
-        "flow_run_name": run.name,
-        "flow_run_attempt": run.attempt,
-        "parameters": run.parameters,
-        "scheduled_start_time": clock.now(),
-        **more,
-    }
+        "flow_name": run.flow_name, "flow_run_id": run.id, "flow_run_name": run.name, "flow_run_attempt": run.attempt,
+        "parameters": run.parameters, "scheduled_start_time": clock.now(), **more,
+    }  # fmt: skip
 
 
 @contextmanager
@@ -95,13 +90,9 @@ class TaskFrame(Frame):
             name, slug, tags = self.identity.identify(self.number)
             child = "" if self.map_index is None else f"[{self.map_index}]"
             self._found = {
-                "task_name": name,
-                "task_full_name": f"{name}{child}",
-                "task_slug": slug,
-                "task_tags": tags,
-                "map_index": self.map_index,
-                "task_run_count": self.attempt,
-            }
+                "task_name": name, "task_full_name": f"{name}{child}", "task_slug": slug, "task_tags": tags,
+                "map_index": self.map_index, "task_run_count": self.attempt,
+            }  # fmt: skip
             if self.extra is not None:
                 self._found.update(self.extra)
         return self._found

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, overload
 from penstock import errors
 from penstock.context import active_flow, context, within_blocks
 from penstock.tasks.operators import Operators
-from penstock.tasks.options import OPTION_NAMES, TaskOptions, make_options
+from penstock.tasks.options import OPTION_NAMES, TaskOptions, checked_text, make_options
 from penstock.tasks.signatures import Inputs, annotated_nout, call_signature
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Task(Operators):
         * *log_stdout*: what the body prints is logged.
         * *nout*: how many values the body returns, so that `low, high = bounds()` can take them apart.
         """
-        _set_name(self, name or type(self).__name__)
+        _set_name(self, checked_text(f"name of a {type(self).__name__}", name or type(self).__name__))
         if options.get("nout") is None:
             options["nout"] = annotated_nout(self.body())
         self.options: TaskOptions = make_options(f"task {self.name!r}", options, context.get("tags", ()))

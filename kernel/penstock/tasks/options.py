@@ -181,23 +181,42 @@ def _exceptions(subject: str, kinds: Any) -> tuple[type[BaseException], ...]:
     return listed
 
 
-def _handlers(subject: str, handlers: Any) -> "tuple[StateHandler, ...]":
+def checked_handlers(subject: str, handlers: Any) -> "tuple[StateHandler, ...]":
+    """Return state handlers as they are kept; raises TypeError for what is no list of functions."""
     if not isinstance(handlers, Sequence) or isinstance(handlers, str):
         raise TypeError(f"{subject} must be a list of functions; found {handlers!r}")
-    return tuple(handlers)
+    return tuple(_function(f"each of {subject}", handler) for handler in handlers)
+
+
+def _function(subject: str, function: Any) -> Any:
+    if not callable(function):
+        raise TypeError(f"{subject} must be a function; found {function!r}")
+    return function
+
+
+def _trigger(subject: str, trigger: Any) -> Any:
+    if trigger in (triggers.some_failed, triggers.some_successful):
+        raise TypeError(f"{subject} needs its bounds: {trigger.__name__}(at_least=1)")
+    return _function(subject, trigger)
+
+
+def _template(subject: str, template: Any) -> Any:
+    return template if isinstance(template, str) else _function(f"{subject}, if no text,", template)
+
+
+def checked_text(subject: str, text: Any) -> str:
+    """Return *text*; raises TypeError if it is none."""
+    if not isinstance(text, str):
+        raise TypeError(f"{subject} must be a text; found {text!r}")
+    return text
 
 
 _CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
-    "tags": _tags,
-    "max_retries": _count,
-    "nout": _count,
-    "retry_delay": _delay,
-    "retry_on": _exceptions,
-    "timeout": _timeout,
-    "cache_for": _duration,
-    "state_handlers": _handlers,
-    "result": lambda _subject, given: penstock.results.Result.resolve(given),
-}
+    "tags": _tags, "slug": checked_text, "max_retries": _count, "nout": _count, "retry_delay": _delay,
+    "retry_on": _exceptions, "timeout": _timeout, "trigger": _trigger, "state_handlers": checked_handlers,
+    "target": _template, "task_run_name": _template, "cache_for": _duration, "cache_validator": _function,
+    "cache_key": checked_text, "result": lambda _subject, given: penstock.results.Result.resolve(given),
+}  # fmt: skip
 """How the value of an option is checked and brought into its form, by option."""
 
 
@@ -206,7 +225,7 @@ class OnFailure:
 
     def __init__(self, function: "Callable[[Any, State], None]") -> None:
         """Call *function* with the task or flow and its failed state."""
-        self._function = function
+        self._function = _function("on_failure", function)
 
     def __call__(self, subject: Any, old: "State", new: "State") -> None:  # noqa: ARG002 - a handler's signature
         """Call the function if *new* is failed."""
