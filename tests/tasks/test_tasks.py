@@ -234,6 +234,37 @@ def test_an_attribute_that_hides_an_option_is_warned_of() -> None:
     assert (early.name, early.tags) == ("early", set())
 
 
+def test_a_task_has_a_logger(caplog: pytest.LogCaptureFixture) -> None:
+    class Greet(Task):
+        def run(self, name: str) -> None:
+            self.logger.info("Hello, %s", name)
+
+    with Flow("greeting") as flow:
+        Greet(name="greet")("Ada")
+    with caplog.at_level("INFO", "penstock.task.greet"):
+        assert flow.run().is_successful()
+    assert [one.name for one in caplog.records if "Hello, Ada" in str(one.msg)] == ["penstock.task.greet"]
+
+
+def test_a_class_that_is_no_task_yet_says_what_it_lacks() -> None:
+    class Early(Task):
+        def __init__(self, size: int) -> None:
+            self.size = size
+
+        def run(self) -> int:
+            return self.size
+
+    class Idle(Task):
+        pass
+
+    with Flow("early"):
+        with pytest.raises(AttributeError, match=r"its __init__ has to call super\(\).__init__\(\)"):
+            Early(3)()
+        with pytest.warns(UserWarning, match="not added"), Flow("idle"):  # noqa: SIM117 - the warning is of the flow
+            with pytest.raises(NotImplementedError, match="Idle has no run method; define one"):
+                Idle()()
+
+
 def test_a_task_comes_back_from_pickle_as_it_was() -> None:
     step = pickle.loads(cloudpickle.dumps(Step(size=4, name="mine", tags={"a"})))
     assert (step.name, step.tags, step.size) == ("mine", {"a"}, 4)

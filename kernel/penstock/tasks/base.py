@@ -81,6 +81,8 @@ class Task(Operators):
     def signature(self) -> Inputs:
         """The inputs that `run` takes."""
         if self._inputs is None:
+            if type(self).run is Task.run:
+                self.run()  # which says that there is none
             self._inputs = Inputs(self.body(), f"task {self.name!r}")
         return self._inputs
 
@@ -191,12 +193,17 @@ class Task(Operators):
         return Any if returned is inspect.Signature.empty else returned
 
     def __getattr__(self, name: str) -> Any:
-        """Return an option as if it were an attribute: `task.max_retries`; and for `help`, what a call takes."""
+        """Return an option as if it were an attribute, `task.max_retries`; the task's `logger`; what a call takes."""
         if name in OPTION_NAMES:
             return getattr(self.options, name)
+        if name == "logger":
+            from penstock import logs  # structlog takes long to import
+
+            return logs.get_logger(f"penstock.task.{self.name}")
         if name == "__signature__":
             return call_signature(self.body(), type(self).__call__)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+        why = "; its __init__ has to call super().__init__()" if name in {"signature", *Task.__slots__} else ""
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{why}", name=name, obj=self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an option or an attribute."""
