@@ -215,6 +215,15 @@ def test_the_arguments_of_a_resource_are_checked() -> None:
         database(siz=1)
 
 
+def test_a_class_that_cleans_nothing_up_is_refused() -> None:
+    class Forever:
+        def setup(self) -> int:
+            return 1
+
+    with pytest.raises(errors.TaskError, match=r"Forever has no method cleanup\(self, resource\); define one"):
+        resource_manager(Forever)
+
+
 def test_a_resource_needs_a_flow_of_which_all_its_tasks_are() -> None:
     with pytest.raises(errors.FlowError, match="outside of a flow"):
         database(1)

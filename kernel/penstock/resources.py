@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
-from penstock import signals
+from penstock import errors, signals
 from penstock.blocks import Block
 from penstock.edges import Binding
 from penstock.tasks import FunctionTask, Task
@@ -59,7 +59,9 @@ class ResourceManager:
     cleanup_task_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Name what is not named."""
+        """Name what is not named; raises TaskError for a class that cleans nothing up."""
+        if isinstance(self.resource_class, type) and not hasattr(self.resource_class, "cleanup"):
+            raise errors.TaskError(f"{self.resource_class.__name__} has no method cleanup(self, resource); define one")
         self.name = self.name or str(getattr(self.resource_class, "__name__", "resource"))
         named = {"name": f"{self.name}.cleanup", "trigger": resource_cleanup_trigger, "skip_on_upstream_skip": False}
         self.init_task_kwargs = {"name": self.name, **self.init_task_kwargs}
