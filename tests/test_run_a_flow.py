@@ -120,6 +120,16 @@ def surroundings() -> Any:
     return penstock.context.get("extra")
 
 
+def test_a_task_that_was_not_run_is_told_from_the_copy_that_was() -> None:
+    with Flow("one check") as flow:
+        checked = check(1)
+    states = flow.run().result
+    assert states[checked].result == 1
+    with pytest.raises(KeyError, match=r"<Task: check> was not run\. A call in a flow adds a copy"):
+        states[check]
+    assert states.get(check) is None
+
+
 def test_the_context_of_a_single_task_can_be_added_to() -> None:
     with Flow("contexts") as flow:
         first, second = surroundings(), surroundings()

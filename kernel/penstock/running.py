@@ -43,6 +43,8 @@ class TaskStates(Mapping[Task, State]):
 
     def __getitem__(self, task: Task) -> State:
         """Return the state of *task*."""
+        if task not in self._board.plan.numbers:
+            raise KeyError(f"{task!r} was not run. A call in a flow adds a copy of a task: look for what it returned")
         return self._board.state(self._board.plan.numbers[task])
 
     def __iter__(self) -> Iterator[Task]:
