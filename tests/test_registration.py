@@ -4,7 +4,9 @@ import pytest
 
 from penstock import Flow, Parameter, errors, get_backend, task
 from penstock.results import LocalResult
+from penstock.run_configs import LocalRun
 from penstock.schedules import CronSchedule
+from penstock.storage import Local
 
 
 @task
@@ -40,6 +42,28 @@ def test_a_flow_without_a_storage_gets_the_default_one_with_the_options_given() 
         greeting().register("house", no_url=True)
 
 
+def test_options_go_over_those_of_the_flows_storage_and_unknown_ones_are_refused() -> None:
+    flow = greeting(storage=Local(labels={"disk"}))
+    flow.register("house", stored_as_script=False)
+    assert isinstance(flow.storage, Local)
+    assert (flow.storage.labels, flow.storage.stored_as_script) == ({"disk"}, False)
+    with pytest.raises(errors.SettingsError, match=r'storage "local" has no option "label"\. Did you mean labels\?'):
+        flow.register("house", label=["gpu"])
+    assert get_backend().get_flow("house", "greeting").version == 1
+
+
+def test_a_run_config_may_be_named_and_what_is_none_is_refused() -> None:
+    assert greeting(run_config="local").serialize().run_config == LocalRun().spec()
+    with pytest.raises(errors.SettingsError, match="run_config cannot be 5; expected an object"):
+        greeting(run_config=5).register("house")
+
+
+def test_a_project_whose_name_has_a_slash_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"found 'house/left'.*PROJECT/NAME, so that it has no slash"):
+        greeting().register("house/left")
+    assert get_backend().list_projects() == []
+
+
 def test_its_schedule_may_be_registered_as_paused() -> None:
     greeting(schedule=CronSchedule("@daily")).register("house", set_schedule_active=False)
     assert not get_backend().get_flow("house", "greeting").schedule_active
@@ -53,6 +77,14 @@ def test_a_flow_that_cannot_run_by_its_schedule_is_refused_and_nothing_is_kept()
     assert get_backend().list_projects() == []
     flow.schedule = None
     assert flow.register("house")
+
+
+def test_a_clock_that_gives_what_is_no_parameter_is_refused() -> None:
+    with Flow("one word", schedule=CronSchedule("@daily", parameter_defaults={"wort": "hallo"})) as flow:
+        shout(Parameter("word", default="hello"))
+    with pytest.raises(errors.ScheduleError, match='clock of flow "one word" gives it "wort", which is none of its'):
+        flow.register("house")
+    assert get_backend().list_projects() == []
 
 
 def test_a_project_has_to_be_named() -> None:

@@ -48,7 +48,8 @@ class Flow(FlowGraph):
 
     def __init__(
         self, name: str, schedule: "Schedule | str | Mapping[str, Any] | None" = None,
-        executor: "Executor | str | Mapping[str, Any] | None" = None, run_config: "RunConfig | None" = None,
+        executor: "Executor | str | Mapping[str, Any] | None" = None,
+        run_config: "RunConfig | str | Mapping[str, Any] | None" = None,
         storage: "Storage | str | Mapping[str, Any] | None" = None, tasks: Iterable[Task] | None = None,
         edges: Iterable[Edge] | None = None, reference_tasks: Iterable[Task] | None = None,
         state_handlers: "Sequence[Callable[[Flow, State, State], State | None]] | None" = None,
@@ -58,8 +59,8 @@ class Flow(FlowGraph):
     ) -> None:  # fmt: skip
         """Make a flow; raises FlowError without a name.
 
-        *executor*, *storage* and *result* are objects, type names (`"threads"`) or tables of a type and options; so
-        is *schedule*, or text such as `"every 10 minutes"`.
+        *executor*, *run_config*, *storage* and *result* are objects, type names (`"threads"`) or tables of a type and
+        options; so is *schedule*, or text such as `"every 10 minutes"`.
         *terminal_state_handler* is called with the flow, the state its run is to end in and the states of its
         reference tasks, and may return another. *validate* validates at once what *tasks* and *edges* give.
         """
@@ -69,7 +70,7 @@ class Flow(FlowGraph):
         self.module: str | None = sys._getframe(1).f_globals.get("__name__")  # noqa: SLF001 - names the script it is in
         self.schedule = schedule
         self.executor: Executor | str | Mapping[str, Any] | None = executor
-        self.run_config: RunConfig | None = run_config
+        self.run_config: RunConfig | str | Mapping[str, Any] | None = run_config
         self.result: Result | str | Mapping[str, Any] | None = result
         handlers = checked_handlers(f'state_handlers of flow "{name}"', state_handlers or ())
         self.state_handlers: list[Callable[[Flow, State, State], State | None]] = list(handlers)
@@ -273,8 +274,8 @@ class Flow(FlowGraph):
     ) -> str | None:  # fmt: skip
         """Validate the flow, store its source, send its metadata to the backend, and return the flow's id.
 
-        A project that does not exist is created, unless a setting forbids it. *storage_options* go to the default
-        storage if the flow has none. Returns None while the flow's file is being loaded.
+        A project that does not exist is created, unless a setting forbids it. *storage_options* go over those of
+        the flow's storage, or of the default one if it has none. Returns None while the flow's file is being loaded.
         """
         from penstock import registration
 

@@ -36,7 +36,7 @@ def serialize(flow: "Flow", *, build: bool = False) -> FlowSpec:
         if flow.storage is None:
             raise errors.StorageError(f'Flow "{flow.name}" has no storage to be built; set one: flow.storage = Local()')
         flow.storage.build()
-    slugs = flow.slugs
+    slugs, run_config = flow.slugs, None if flow.run_config is None else RunConfig.resolve(flow.run_config)
     edges = [_edge(slugs, edge) for edge in flow.edges]
     return FlowSpec(
         name=flow.name,
@@ -44,11 +44,11 @@ def serialize(flow: "Flow", *, build: bool = False) -> FlowSpec:
         edges=sorted(edges, key=lambda edge: (edge.downstream, edge.upstream, edge.key or "")),
         parameters=[_parameter(flow, one) for one in sorted(flow.parameters(), key=lambda parameter: parameter.name)],
         reference_tasks=sorted(slugs[task] for task in flow.reference_tasks()),
-        labels=sorted({label for part in (flow.run_config, flow.storage) if part is not None for label in part.labels}),
+        labels=sorted({label for part in (run_config, flow.storage) if part for label in part.labels}),
         schedule=_part(Schedule, flow.schedule),
         storage=_storage_spec(flow),
         executor=_part(Executor, flow.executor),
-        run_config=_part(RunConfig, flow.run_config),
+        run_config=_part(RunConfig, run_config),
         result=_part(Result, flow.result) or (flow.storage.default_result() if flow.storage is not None else None),
         versions=versions(),
     )
@@ -62,19 +62,25 @@ def register(
 
     The project is created last, when the source is stored: what is refused before leaves nothing behind. Raises
     TypeError without a project name or for labels that are no list, UnknownProjectError where a missing project may not
-    be created, ScheduleError for a flow that has a schedule and a parameter without a value for one of its next times.
+    be created, SettingsError for options that the storage does not have, ScheduleError for a flow that has a schedule
+    and for one of its next times a parameter without a value, or a value without a parameter.
     """
-    if not project or not isinstance(project, str):
-        raise TypeError(f'Flow "{flow.name}" needs a project to be registered in: flow.register("tutorial")')
+    if not isinstance(project, str) or not project or "/" in project:
+        message = f'Flow "{flow.name}" needs a project to be registered in, as in flow.register("tutorial")'
+        raise TypeError(f"{message}; found {project!r}. Its flows are named PROJECT/NAME, so that it has no slash")
     wanted = sorted_labels(labels)
     flow.validate()
     given = [event.parameter_defaults for event in flow.schedule.events(100)] or [{}] if flow.schedule else []
     if unset := {one.name for one in flow.parameters() if one.required for values in given if one.name not in values}:
         message = f'Flow "{flow.name}" cannot run by its schedule, since nobody gives it {errors.listing(unset)}'
         raise errors.ScheduleError(f"{message}. Give each a default, here or in every clock, or take the schedule away")
+    for name in {name for values in given for name in values} - {one.name for one in flow.parameters()}:
+        raise errors.ScheduleError(f'A clock of flow "{flow.name}" gives it "{name}", which is none of its parameters')
     backend = get_backend()
     if flow.storage is None:
         flow.storage = Storage.configured(**storage_options)
+    elif storage_options:
+        flow.storage = Storage.resolve(flow.storage, **storage_options)
     is_new = _is_new(backend, project)
     spec = serialize(flow, build=build)
     spec = spec.model_copy(update={"labels": sorted({*spec.labels, *wanted})})
@@ -102,18 +108,12 @@ def _task(flow: "Flow", task: "Task") -> TaskSpec:
     options = task.options
     kind = type(task)
     return TaskSpec(
-        slug=flow.slugs[task],
-        name=task.name,
-        type=f"{kind.__module__}.{kind.__qualname__}",
-        tags=sorted(options.tags),
-        max_retries=options.max_retries,
-        retry_delay=_delay(options.retry_delay),
-        timeout=options.timeout,
+        slug=flow.slugs[task], name=task.name, type=f"{kind.__module__}.{kind.__qualname__}", tags=sorted(options.tags),
+        max_retries=options.max_retries, retry_delay=_delay(options.retry_delay), timeout=options.timeout,
         cache_for=options.cache_for.total_seconds() if options.cache_for is not None else None,
-        trigger=_dotted(options.trigger),
-        skip_on_upstream_skip=options.skip_on_upstream_skip,
+        trigger=_dotted(options.trigger), skip_on_upstream_skip=options.skip_on_upstream_skip,
         mapped=flow.is_mapped(task),
-    )
+    )  # fmt: skip
 
 
 def _dotted(function: Any) -> str:
