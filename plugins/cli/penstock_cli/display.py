@@ -1,5 +1,6 @@
 """What is seen of a run while it runs: a live tree on a terminal, a line per change elsewhere, JSON, or nothing."""
 
+import sys
 from datetime import UTC
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
@@ -86,6 +87,11 @@ class Lines(Display):
 class Events(Display):
     """A JSON object per event, on a line of its own: `event` is `flow_run`, `task_run` or `log`; times are UTC."""
 
+    def __init__(self, progress: Progress) -> None:
+        """Print to what is standard output now, whatever takes its place later."""
+        super().__init__(progress)
+        self._output = sys.stdout
+
     def take(self, change: Change) -> None:
         """Print a change of state."""
         super().take(change)
@@ -102,11 +108,14 @@ class Events(Display):
             "message": change.state.message,
             "timestamp": change.time.astimezone(UTC).isoformat(),
         }
-        printing.print_json(event)
+        self._print(event)
 
     def log(self, log: "Log") -> None:
         """Print a line of the log."""
-        printing.print_json({"event": "log", "run": self.progress.title, **log.model_dump(mode="json")})
+        self._print({"event": "log", "run": self.progress.title, **log.model_dump(mode="json")})
+
+    def _print(self, event: dict[str, Any]) -> None:
+        click.echo(printing.json_text(event), file=self._output)
 
 
 def choose(progress: Progress, *, as_json: bool, quiet: bool, children: bool = True) -> Display:

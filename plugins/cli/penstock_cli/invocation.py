@@ -1,5 +1,6 @@
 """What a call of `penstock` was told for all its commands: how much to say, and which backend to ask."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ class Invocation:
 
         with settings.override(values):
             yield
+
+
+def in_colours() -> bool | None:
+    """Return whether text is styled: None if that is for a terminal alone, False where NO_COLOR is set."""
+    return False if os.environ.get("NO_COLOR") else None
 
 
 def open_backend() -> "Backend":

@@ -14,7 +14,7 @@ import click
 
 from penstock import errors
 from penstock_cli.groups import Group, invocation_options
-from penstock_cli.invocation import Invocation
+from penstock_cli.invocation import Invocation, in_colours
 
 INTERRUPTED: Final = 130
 BAD_USAGE: Final = 2
@@ -103,7 +103,13 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; errors go to standard error, as one line that says what to do."""
     invocation = Invocation()
     try:
-        code: Any = cli.main(list(arguments), prog_name="penstock", standalone_mode=False, obj=invocation)
+        code: Any = cli.main(
+            list(arguments),
+            prog_name="penstock",
+            standalone_mode=False,
+            obj=invocation,
+            color=in_colours(),
+        )
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return BAD_USAGE

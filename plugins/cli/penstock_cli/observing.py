@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from penstock import clock
 from penstock.hooks.markers import hookimpl
+from penstock_cli import printing
 from penstock_cli.display import Display
 from penstock_cli.progress import Change, Widths
 
@@ -35,7 +36,7 @@ class Observer:
         if new.is_running():
             for name, value in run.parameters.items():
                 self._widths.take(name, value)
-        self._display.take(Change(new, clock.now()))
+        self._show(Change(new, clock.now()))
 
     @hookimpl
     def penstock_task_run_state(self, run: "TaskRun", new: "State") -> None:
@@ -44,4 +45,11 @@ class Observer:
             return
         if run.map_index is None and new.is_successful():
             self._widths.take(run.slug, new.result)
-        self._display.take(Change(new, clock.now(), run.slug, run.task_name, run.map_index, run.attempt))
+        self._show(Change(new, clock.now(), run.slug, run.task_name, run.map_index, run.attempt))
+
+    def _show(self, change: Change) -> None:
+        """Show a change; the run goes on where nobody reads what is shown any more, as behind `| head`."""
+        try:
+            self._display.take(change)
+        except BrokenPipeError:
+            printing.write_nowhere()

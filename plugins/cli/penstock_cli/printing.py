@@ -1,6 +1,7 @@
 """What commands print: tables and colours on a terminal, plain aligned lines elsewhere, JSON where asked for."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -18,6 +19,7 @@ NOTHING: Final = "–"  # noqa: RUF001 - a dash as wide as it looks, where there
 _GAP: Final = "  "
 _MINUTE: Final = 60
 _HOUR: Final = 3600
+_STANDARD_OUTPUT: Final = 1
 
 
 class Styled(NamedTuple):
@@ -33,6 +35,13 @@ Cell: TypeAlias = "str | Styled | None"
 def on_terminal() -> bool:
     """Return whether standard output is a terminal."""
     return sys.stdout.isatty()
+
+
+def write_nowhere() -> None:
+    """Let go of what is written to standard output from now on, by whomever."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, _STANDARD_OUTPUT)
+    os.close(nowhere)
 
 
 def say(text: str) -> None:

@@ -10,6 +10,7 @@ import click
 
 from penstock import hooks
 from penstock_cli import display, failures, progress
+from penstock_cli.invocation import in_colours
 from penstock_cli.narration import without_narration
 from penstock_cli.observing import Observer
 
@@ -52,11 +53,12 @@ def show_progress(flow: "Flow") -> Iterator[None]:
 def sum_up(flow: "Flow", final: "State", seen: progress.Progress) -> None:
     """Print how a run ended, and if it failed what did and why."""
     if final.is_successful():
-        click.echo(display.summary(seen, display.task_runs(seen), *_places(flow, final)))
-        return
-    click.echo(f"{display.summary(seen)}: {failures.headline(flow, final)}")
-    for line in failures.lines(list(failures.explain(flow, final))):
-        click.echo(line)
+        lines = [display.summary(seen, display.task_runs(seen), *_places(flow, final))]
+    else:
+        headline = f"{display.summary(seen)}: {failures.headline(flow, final)}"
+        lines = [headline, *failures.lines(list(failures.explain(flow, final)))]
+    for line in lines:
+        click.echo(line, color=in_colours())
 
 
 def _places(flow: "Flow", final: "State") -> list[str]:

@@ -54,6 +54,32 @@ def test_json_is_an_event_per_line(penstock: Callable[..., Any], census: Path) -
     assert child["state"]["timestamp"].endswith("+00:00")
 
 
+def test_what_tasks_print_does_not_come_between_the_events(penstock: Callable[..., Any], greeting: Path) -> None:
+    done = penstock("run", "greeting.py", "--json", "-p", "name=Ada")
+    assert {json.loads(line)["event"] for line in done.out.splitlines()} == {"flow_run", "task_run"}
+    assert done.err == "Hello, 'Ada'\n"
+
+
+def test_a_run_goes_on_when_nobody_reads_what_it_shows_any_more() -> None:
+    Path("flow.py").write_text(
+        "import time\nfrom pathlib import Path\nfrom penstock import Flow, task\n\n@task\ndef wait():\n"
+        "    while not Path('left').exists():\n        time.sleep(0.01)\n\n"
+        "@task\ndef leave_word():\n    print('the end')\n    Path('word').touch()\n\n"
+        "with Flow('watched') as flow:\n    leave_word(upstream_tasks=[wait()])\n",
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "penstock_cli", "run", "flow.py"]
+    with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert "watched  Running" in process.stdout.readline()
+        process.stdout.close()
+        Path("left").touch()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+    assert Path("word").exists()
+
+
 @pytest.mark.parametrize(("bad", "code"), [("-1", 0), ("1", 1)])
 def test_quiet_leaves_the_exit_code_only(penstock: Callable[..., Any], census: Path, bad: str, code: int) -> None:
     done = penstock("run", "census.py", "-q", "-p", f"bad={bad}")
@@ -239,6 +265,7 @@ def test_an_interrupt_ends_a_run_with_130() -> None:
         while "wait  Running" not in process.stdout.readline():
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=30)
     assert process.returncode == 130
+    assert out.splitlines()[-1].startswith("waiting ✗ cancelled in ")
     assert "Traceback" not in err

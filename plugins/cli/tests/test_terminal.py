@@ -92,6 +92,13 @@ def test_a_failure_is_explained_below_what_was_logged(census: Path) -> None:
     assert not any("├─" in line for line in standing)
 
 
+def test_no_color_leaves_colours_out(census: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    _, text = on_a_terminal("run", "census.py", "-p", "bad=1")
+    assert "census ✗ failed in " in plain(text)
+    assert not re.search(r"\x1b\[[0-9;]*[39][0-9]m", text)
+
+
 def test_what_tasks_print_does_not_garble_the_tree(greeting: Path) -> None:
     code, text = on_a_terminal("run", "greeting.py", "-p", "name=Ada")
     standing = [line for line in left_standing(text) if line]
