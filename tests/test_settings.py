@@ -39,7 +39,7 @@ def test_the_environment_goes_over_the_project_and_the_project_over_the_home(tmp
 
 
 def test_pyproject_counts_if_it_has_a_table_for_penstock(tmp_path: Path) -> None:
-    write(tmp_path / "pyproject.toml", "[tool.penstock.logging]\nlevel = 'DEBUG'\n")
+    write(tmp_path / "pyproject.toml", "[tool.penstock.logging]\nlevel = 'debug'\n")
     write(tmp_path / "inner/pyproject.toml", "[tool.other]\nx = 1\n")
     assert load(tmp_path / "inner").settings.logging.level == "DEBUG"
 
@@ -74,7 +74,7 @@ def test_secrets_are_no_settings(tmp_path: Path) -> None:
             r"no setting agent.limits. Did you mean limit\?   \(from PENSTOCK_AGENT__LIMITS\)",
         ),
         ({"PENSTOCK_AGENT__LIMIT": "some"}, r"agent.limit: .*integer.*found 'some'   \(from PENSTOCK_AGENT__LIMIT\)"),
-        ({"PENSTOCK_LOGGING__LEVEL": "LOUD"}, "logging.level: .*'LOUD'"),
+        ({"PENSTOCK_LOGGING__LEVEL": "LOUD"}, "logging.level: Input should be 'DEBUG', 'INFO', .*'LOUD'"),
     ],
     ids=["section", "key", "type", "value"],
 )

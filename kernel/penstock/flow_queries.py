@@ -162,13 +162,10 @@ class FlowQueries:
         """Return the tasks that have the name, the slug, all the tags and the type asked for."""
         wanted = set(tags or ())
         return [
-            task
-            for task in self._bindings
-            if (name is None or task.name == name)
-            and (slug is None or self.slugs[task] == slug)
-            and wanted <= task.options.tags
-            and isinstance(task, task_type)
-        ]
+            task for task in self._bindings
+            if (name is None or task.name == name) and (slug is None or self.slugs[task] == slug)
+            and wanted <= task.options.tags and isinstance(task, task_type)
+        ]  # fmt: skip
 
     def reference_tasks(self) -> set[Task]:
         """Return the tasks that decide how a run ends; the terminal tasks unless others were set.

@@ -36,6 +36,8 @@ def kind_options(value: object) -> object:
     return {"url" if "://" in place else "type": place, **({"layers": layers} if layers else {})}
 
 
+Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(lambda x: str(x).upper())]
+"""A level of the log, in letters of either case."""
 Names = Annotated[list[str], BeforeValidator(_split)]
 """A list; in the environment, names separated by commas."""
 KindOptions = Annotated[dict[str, Any], BeforeValidator(kind_options)]
@@ -84,7 +86,7 @@ class SchedulerSettings(Section):
 class LoggingSettings(Section):
     """What is logged, and in what form."""
 
-    level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$", description="the lowest shown")
+    level: Level = Field(default="INFO", description="the lowest shown")
     format: Literal["auto", "console", "json"] = Field(
         default="auto", description="auto: readable lines on a terminal, JSON elsewhere"
     )

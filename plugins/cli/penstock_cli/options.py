@@ -27,6 +27,17 @@ def limit(default: int) -> Callable[[Decorated], Decorated]:
     return click.option("--limit", type=COUNT, default=default, show_default=True, help="Print at most so many.")
 
 
+def labels(help: str) -> Callable[[Decorated], Decorated]:  # noqa: A002 - the term click uses
+    """Add `--label`, which may be given several times."""
+    return click.option("--label", "labels", multiple=True, callback=_named, help=help)
+
+
+def _named(_context: click.Context, _parameter: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(name.strip() for name in names):
+        raise click.UsageError("A label is empty; leave --label out for none")
+    return names
+
+
 def parameters(command: Decorated) -> Decorated:
     """Add `-p` and `--params`."""
     one = click.option(
@@ -148,6 +159,8 @@ def new_project(_context: click.Context, _parameter: click.Parameter, name: str)
 
     It is a callback of click's.
     """
+    if not name.strip():
+        raise click.UsageError("The name of a project is empty; expected one such as tutorial")
     if "/" in name:
         hint = name.replace("/", "-")
         message = f"The name of a project has no slash, as flows are named PROJECT/NAME; found {name!r}. Try: {hint}"

@@ -69,6 +69,8 @@ def test_quiet_says_nothing(penstock: Callable[..., Any], census: Path) -> None:
     [
         (["census.py", "--project", "p", "--flow", "cnsus"], 'census.py defines no flow "cnsus". Did you mean census?'),
         (["census.py"], "--project"),
+        (["census.py", "--project", ""], "The name of a project is empty"),
+        (["census.py", "--project", "p", "--label", ""], "A label is empty; leave --label out for none"),
         (["nowhere.py", "--project", "p"], "nowhere.py cannot be read"),
         (["empty.py", "--project", "p"], "empty.py defines no flow at module level"),
         (

@@ -136,5 +136,10 @@ def test_a_secret_that_cannot_be_is_refused(penstock: Callable[..., Any], monkey
     assert (done.code, "needs a value" in done.err) == (2, True)
     monkeypatch.setattr("sys.stdin", io.StringIO("x"))
     penstock("secrets", "set", "TOKEN")
+    Path("file").touch()
+    monkeypatch.setattr("sys.stdin", io.StringIO("x"))
+    with settings.override({"home": "file"}):
+        done = penstock("secrets", "set", "TOKEN")
+    assert (done.code, 'The secret "TOKEN" cannot be kept in file/secrets: Not a directory' in done.err) == (2, True)
     done = penstock("secrets", "delete", "TOKE")
     assert (done.code, "Did you mean TOKEN?" in done.err) == (2, True)

@@ -87,7 +87,7 @@ def show(flow: str, *, version: int | None, as_json: bool) -> None:
 )
 @click.argument("flow", metavar="PROJECT/NAME")
 @click.option("--schedule", metavar="TEXT", help='When it is due: "0 6 * * *", "every 10 minutes".')
-@click.option("--label", "labels", multiple=True, help="A label that an agent must have to run it.")
+@options.labels("A label that an agent must have to run it.")
 @options.parameters
 @options.executor
 @click.option("--run-config", multiple=True, metavar="OPTION=VALUE", help="An option of how its runs begin.")

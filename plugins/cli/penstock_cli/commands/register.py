@@ -39,7 +39,7 @@ class Registration(NamedTuple):
     "--project", required=True, callback=options.new_project, help="The project; created if there is none of that name."
 )
 @click.option("--flow", "only", metavar="NAME", help="Only this flow of the files.")
-@click.option("--label", "labels", multiple=True, help="A label that an agent must have to run it.")
+@options.labels("A label that an agent must have to run it.")
 @click.option("--no-schedule", is_flag=True, help="Leave the flow's schedule paused.")
 @click.option("--force", is_flag=True, help="Register a new version even of what is unchanged.")
 @options.as_json

@@ -34,9 +34,7 @@ _REMOTE_ONLY: Final = {"labels": "--label", "at": "--at", "key": "--key", "wait"
 @options.parameters
 @options.executor
 @click.option("--name", help="Name the run; by default it gets one that can be said: brisk-otter.")
-@click.option(
-    "--label", "labels", multiple=True, help="With --flow: a label the agent must have, in place of the flow's."
-)
+@options.labels("With --flow: a label the agent must have, in place of the flow's.")
 @click.option("--at", type=options.Moment(), help="With --flow: when the run is due; by default now.")
 @click.option("--key", help="With --flow: an idempotency key; the same request with the same key makes no second run.")
 @click.option(

@@ -48,11 +48,8 @@ def set_(name: str) -> None:
     value = click.prompt(f"Value of {name}", hide_input=True) if asks else sys.stdin.read().removesuffix("\n")
     if not value:
         raise errors.SettingsError(f'The secret "{name}" needs a value; nothing was given on standard input')
-    path.parent.mkdir(mode=_OWNER_FOLDER, parents=True, exist_ok=True)
-    temporary = path.with_name(f".{name}.{os.getpid()}")
-    temporary.touch(_OWNER_ONLY, exist_ok=False)
-    temporary.write_text(value, encoding="utf-8")
-    temporary.replace(path)
+    with errors.told_as(errors.SettingsError, f'The secret "{name}" cannot be kept in {path.parent}', OSError):
+        _write(path, value)
     printing.say(f'Set the secret "{name}" in {path}')
     if f"{_PREFIX}{name}" in os.environ:
         printing.say(f"The variable {_PREFIX}{name} goes over it here")
@@ -70,6 +67,14 @@ def delete(name: str) -> None:
     known = [known.name for known in _folder().glob("*")]
     hint = errors.did_you_mean(name, known)
     raise errors.SecretMissingError(f'There is no secret "{name}" in {_folder()}.{hint}')
+
+
+def _write(path: Path, value: str) -> None:
+    path.parent.mkdir(mode=_OWNER_FOLDER, parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.touch(_OWNER_ONLY, exist_ok=False)
+    temporary.write_text(value, encoding="utf-8")
+    temporary.replace(path)
 
 
 def _folder() -> Path:
