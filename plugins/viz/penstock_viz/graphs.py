@@ -64,10 +64,10 @@ class Graph:
     def save(self, path: str | Path, format: str | None = None) -> Path:  # noqa: A002 - as above
         """Write the picture to *path* in *format*, by default the one that the ending names; return the path.
 
-        A path without an ending gets that of the format.
+        A path without an ending gets that of the format, `svg` unless another is given.
         """
         path = Path(path)
-        path = path if format is None or path.suffix else path.with_suffix(f".{format}")
+        path = path if path.suffix else path.with_suffix(f".{format or 'svg'}")
         ending = path.suffix.removeprefix(".").lower()
         path.write_bytes(self.render(format or _ENDINGS.get(ending, ending)))
         return path

@@ -137,6 +137,7 @@ def test_the_ending_of_a_file_names_its_format(graph: Graph, tmp_path: Path) -> 
     for name, format in (("a.svg", "svg"), ("a.SVG", "svg"), ("a.dot", "dot"), ("a.gv", "dot"), ("a.mmd", "mermaid")):  # noqa: A001 - the term users know
         assert graph.save(tmp_path / name).read_bytes() == graph.render(format)
     assert graph.save(tmp_path / "picture", "svg").read_bytes() == graph.render("svg")
+    assert graph.save(tmp_path / "drawn") == tmp_path / "drawn.svg"
 
 
 def test_a_format_that_nobody_draws_is_an_error_that_names_the_others(graph: Graph, tmp_path: Path) -> None:
