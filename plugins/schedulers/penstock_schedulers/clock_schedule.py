@@ -7,7 +7,7 @@ from functools import partial
 from heapq import heappop, heappush, merge
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeAlias
 
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from penstock import errors
@@ -177,6 +177,13 @@ class ClockSchedule(PlannedSchedule):
                 raise errors.ScheduleError(f"{message}, later by {least} to {most}. {hint}")
             moment = moved
         return moment
+
+    @field_validator("clocks", mode="before")
+    @classmethod
+    def _listed(cls, clocks: Any) -> Any:
+        if isinstance(clocks, Schedule):
+            raise PydanticCustomError("clocks", "expected a list of clocks, [CronClock('@daily')]")
+        return clocks
 
     @model_validator(mode="before")
     @classmethod

@@ -1,7 +1,7 @@
 """A schedule of single dates."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -40,7 +40,8 @@ class DatesSchedule(ZonedSchedule):
     @classmethod
     def first_date(cls, options: dict[str, Any]) -> Any:
         """Return the first of the dates."""
-        return next(iter(options.get("dates") or ()), None)
+        dates = options.get("dates")
+        return next(iter(dates), None) if isinstance(dates, Iterable) else None
 
     @field_validator("dates")
     @classmethod

@@ -140,6 +140,8 @@ def test_the_name_of_the_kind_makes_one_with_the_classics_arguments() -> None:
     assert schedule == made([IntervalSchedule(HOUR), CronSchedule("@daily")], [filters.is_weekday], None, None, None)
     with pytest.raises(errors.SettingsError, match='needs the option "clocks"'):
         made()
+    with pytest.raises(errors.SettingsError, match=r'^option "clocks" .*: expected a list of clocks, .* found Cron.*$'):
+        made(clocks=CronSchedule("@daily"))
 
 
 def test_it_begins_with_its_first_clock_and_ends_with_its_last() -> None:

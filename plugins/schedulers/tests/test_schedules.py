@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from penstock import errors
 from penstock.schedules import Schedule
-from penstock_schedulers import CronSchedule, IntervalSchedule
+from penstock_schedulers import CronSchedule, DatesSchedule, IntervalSchedule
 from penstock_schedulers.local_times import instant, instants
 
 # Half an hour, two hours, a whole day skipped, put back before midnight, southern, none, not on the hour.
@@ -219,6 +219,11 @@ def test_the_zone_of_the_start_is_the_schedules_and_travels() -> None:
         assert schedule.timezone == "Europe/Berlin"
         restored = Schedule.restore(schedule.spec())
         assert walls(restored.next(1, utc(2026, 7, 1)), "Europe/Berlin") == ["07-01 09:00"]
+
+
+def test_dates_are_a_list() -> None:
+    with pytest.raises(errors.SettingsError, match='option "dates" of schedule "dates": Input should be a valid list'):
+        DatesSchedule(datetime(2026, 1, 5))  # type: ignore[arg-type]  # noqa: DTZ001 - refused for what it is
 
 
 def test_dates_without_a_zone_are_in_the_schedules() -> None:
