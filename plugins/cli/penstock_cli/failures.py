@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from penstock.states import Mapped, State, TriggerFailed
+from penstock.states import Mapped, Paused, State, TriggerFailed
 
 if TYPE_CHECKING:
     from penstock import Flow, Task
@@ -36,8 +36,8 @@ class Failure:
 
 
 def headline(flow: "Flow", final: State) -> str:
-    """Return what failed, in a line: `1 of 200 measure failed, report not run`."""
-    said = []
+    """Return what failed, in a line: `1 of 200 measure failed, report not run`; or what the run waits for."""
+    said = [] if final.is_finished() else [f"{name} waits for somebody to let it go on" for name in _paused(final)]
     for task, state in _of_interest(flow, final):
         children = _failed_children(state)
         if children:
@@ -95,6 +95,11 @@ def _of_interest(flow: "Flow", final: State) -> "list[tuple[Task, Any]]":
     states = final.result if isinstance(final.result, Mapping) else {}
     ordered = [(task, states[task]) for task in flow.sorted_tasks() if task in states]
     return [(task, state) for task, state in ordered if state.is_failed() or _failed_children(state)]
+
+
+def _paused(final: State) -> Iterator[str]:
+    states = final.result if isinstance(final.result, Mapping) else {}
+    return (task.name for task, state in states.items() if isinstance(state, Paused))
 
 
 def _failed_children(state: State) -> list[int]:

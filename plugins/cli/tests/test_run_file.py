@@ -1,4 +1,5 @@
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -34,6 +35,17 @@ def test_a_failed_run_says_why_in_the_users_own_terms(penstock: Callable[..., An
     assert summary[3] == '      raise ValueError("source contains null bytes")'
     assert summary[4] == "  inputs: bad=1, number=1"
     assert summary[-1] == "  see every line and traceback:   penstock run census.py -v"
+
+
+def test_a_run_that_is_left_waiting_says_for_what(penstock: Callable[..., Any]) -> None:
+    Path("flow.py").write_text(
+        "from penstock import Flow, task, triggers\n\n@task(trigger=triggers.manual_only)\ndef sign():\n    pass\n\n"
+        "with Flow('contract') as flow:\n    sign()\n",
+        encoding="utf-8",
+    )
+    done = penstock("run", "flow.py")
+    assert done.code == 1
+    assert re.search(r"contract · running in \d\.\d s: sign waits for somebody to let it go on\n", done.out)
 
 
 def test_json_is_an_event_per_line(penstock: Callable[..., Any], census: Path) -> None:
