@@ -214,3 +214,28 @@ def test_a_backend_of_a_newer_penstock_is_left_alone(
     database.close()
     said = run("penstock", "projects", "list", exits=3).stderr
     assert "9999_from_the_future" in said
+
+
+def test_a_flow_takes_what_the_tasks_of_another_flows_run_returned(run: Run, write: Callable[[str, str], Path]) -> None:
+    write("kitchen.py", source("kitchen"))
+    write(
+        "table.py",
+        """
+from penstock import Flow, task
+from penstock_tasks import create_flow_run, get_task_run_result, wait_for_flow_run
+
+@task
+def serve(recipe, spoons):
+    assert (recipe, spoons) == ("caramel-60-grams", ["spoonful-of-11", "spoonful-of-22", "spoonful-of-33"])
+
+with Flow("table") as flow:
+    cooking = create_flow_run("house/kitchen", parameters={"sugar": 3})
+    cooked = wait_for_flow_run(cooking, raise_final_state=True)
+    recipe = get_task_run_result(cooking, "recipe_of_the_house-1", upstream_tasks=[cooked])
+    serve(recipe, get_task_run_result(cooking, "each_spoon-1", upstream_tasks=[cooked]))
+""",
+    )
+    run("penstock", "register", "kitchen.py", "table.py", "--project", "house")
+    run("penstock", "run", "--flow", "house/table", "--name", "full-otter", "--no-wait")
+    run("penstock", "agent", "start", "--until-idle")
+    assert json.loads(run("penstock", "runs", "show", "full-otter", "--json").stdout)["state"]["type"] == "Success"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from penstock import clock, errors, get_backend, settings, signals, task
 from penstock.backends.models import FlowRun, StateRecord
 from penstock.context import context
+from penstock.results import Result
 from penstock.running import result_of
 from penstock.spec import FlowSpec
 from penstock.states import Mapped, State
@@ -167,7 +168,10 @@ def _restored(data: Mapping[str, Any]) -> "Flow":
     spec = FlowSpec.model_validate(data)
     if spec.storage is None:
         raise errors.StorageError(f'Flow "{spec.name}" was registered without a storage; register it again')
-    return Storage.restore(spec.storage).get_flow(spec.name)
+    flow = Storage.restore(spec.storage).get_flow(spec.name)
+    if flow.result is None and spec.result is not None:  # where runs by an agent have put what its tasks returned
+        flow.result = Result.restore(spec.result)
+    return flow
 
 
 # where one is
