@@ -25,17 +25,10 @@ if TYPE_CHECKING:
     from penstock.tasks import Task, as_task, task
 
 _HOMES: Final[dict[str, str]] = {
-    "control_flow": "case ifelse merge switch",
-    "edges": "flatten mapped unmapped",
-    "flow": "Flow",
-    "hooks.markers": "hookimpl hookspec",
-    "mapped_functions": "apply_map",
-    "parameters": "Parameter",
-    "registration": "get_backend",
-    "resources": "resource_manager",
-    "secrets": "Secret",
-    "tasks": "Task as_task task",
-}
+    "control_flow": "case ifelse merge switch", "edges": "flatten mapped unmapped", "flow": "Flow",
+    "hooks.markers": "hookimpl hookspec", "mapped_functions": "apply_map", "parameters": "Parameter",
+    "registration": "get_backend", "resources": "resource_manager", "secrets": "Secret", "tasks": "Task as_task task",
+}  # fmt: skip
 _NAMES: Final[dict[str, str]] = {name: f"penstock.{home}" for home, names in _HOMES.items() for name in names.split()}
 
 __version__: Final = "0.1.0"
@@ -54,6 +47,9 @@ def __getattr__(name: str) -> Any:
         return value
     if name in __all__:
         return importlib.import_module(f"penstock.{name}")
+    from penstock.hooks import lookup
+
+    lookup.advise("penstock", name)
     raise AttributeError(f"module 'penstock' has no attribute {name!r}; it has {', '.join(__all__)}", name=name)
 
 

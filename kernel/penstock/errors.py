@@ -29,6 +29,10 @@ class PluginMissingError(PluginError, ImportError):
     """A class was asked for whose plugin is not installed, or is installed and broken."""
 
 
+class RenamedError(PenstockError, ImportError):
+    """A name of Prefect 1 for which another stands here; no AttributeError, so that `from ... import` says which."""
+
+
 class UnknownTypeError(PluginError, LookupError):
     """No installed plugin offers a class of that name."""
 

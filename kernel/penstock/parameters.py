@@ -32,8 +32,7 @@ class Parameter(Task, Generic[T]):
 
     def __init__(
         self, name: str, default: Any = no_default, *, required: bool | None = None,
-        type: Any = None,  # noqa: A002 - the term users know
-        tags: Iterable[str] | None = None,
+        type: Any = None, tags: Iterable[str] | None = None,  # noqa: A002 - the term users know
     ) -> None:  # fmt: skip
         """Make a parameter and add it to the flow whose block this is in."""
         super().__init__(name=name, slug=name, tags=tags)

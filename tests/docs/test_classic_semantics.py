@@ -92,7 +92,7 @@ def test_every_known_difference_is_in_a_row_that_says_so() -> None:
 def test_what_is_said_not_to_be_there_is_not(home: str, name: str) -> None:
     module, _, kind = home.partition(":")
     holder = importlib.import_module(module)
-    with pytest.raises((AttributeError, errors.PluginError)):
+    with pytest.raises((AttributeError, errors.RenamedError)):
         getattr(getattr(holder, kind) if kind else holder, name)
     said = [row for row in rows() if re.search(rf"`[\w.]*\b{name}\b[^`]*`", f"{row.what} {row.here}")]
     assert said

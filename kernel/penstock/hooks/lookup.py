@@ -1,7 +1,7 @@
 """From names to classes: what `from penstock.storage import S3` and `type = "s3"` find.
 
 The registry knows what the installed plugins offer; the catalogue, `catalogue.toml`, knows what penstock's own
-plugins offer, so that a missing one can be named.
+plugins offer, so that a missing one can be named; `classic.toml` knows what names of Prefect 1 have become.
 """
 
 import importlib
@@ -60,9 +60,18 @@ def catalogued(kind: str, name: str) -> str | None:
 
 
 @cache
-def catalogue() -> dict[str, dict[str, str]]:
-    """Return what comes with which distribution of the project: class names and type names by kind."""
-    return tomllib.loads(Path(__file__).with_name("catalogue.toml").read_text(encoding="utf-8"))
+def catalogue(name: str = "catalogue") -> dict[str, dict[str, str]]:
+    """Return what comes with which distribution of the project: class names and type names by kind.
+
+    As `classic`, return what stands for which name of Prefect 1, by module.
+    """
+    return tomllib.loads(Path(__file__).with_name(f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def advise(module: str, name: str) -> None:
+    """Raise RenamedError if *name*, which *module* does not have, is a name of Prefect 1 for which something stands."""
+    if (instead := catalogue("classic").get(module, {}).get(name)) is not None:
+        raise errors.RenamedError(f"{module} has no {name}. Instead: {instead}", name=module)
 
 
 def distribution_of(kind: str, name: str) -> str | None:
@@ -80,6 +89,7 @@ def attach(module: str, kind: str) -> tuple[Callable[[str], Any], Callable[[], l
         try:
             return find(kind, name)
         except errors.UnknownTypeError as error:
+            advise(module, name)
             raise AttributeError(f"module {module!r} has no attribute {name!r}. {error}", name=name) from None
 
     def list_names() -> list[str]:
