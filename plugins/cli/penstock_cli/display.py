@@ -1,9 +1,8 @@
 """What is seen of a run while it runs: a live tree on a terminal, a line per change elsewhere, JSON, or nothing."""
 
-import sys
 from datetime import UTC
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TextIO
 
 import click
 
@@ -87,10 +86,10 @@ class Lines(Display):
 class Events(Display):
     """A JSON object per event, on a line of its own: `event` is `flow_run`, `task_run` or `log`; times are UTC."""
 
-    def __init__(self, progress: Progress) -> None:
-        """Print to what is standard output now, whatever takes its place later."""
+    def __init__(self, progress: Progress, output: TextIO | None = None) -> None:
+        """Print to *output*, by default to standard output."""
         super().__init__(progress)
-        self._output = sys.stdout
+        self._output = output
 
     def take(self, change: Change) -> None:
         """Print a change of state."""
@@ -118,12 +117,14 @@ class Events(Display):
         click.echo(printing.json_text(event), file=self._output)
 
 
-def choose(progress: Progress, *, as_json: bool, quiet: bool, children: bool = True) -> Display:
-    """Return the display that fits where output goes."""
+def choose(
+    progress: Progress, *, as_json: bool, quiet: bool, children: bool = True, events: TextIO | None = None
+) -> Display:
+    """Return the display that fits where output goes; *events* is where JSON goes, if not to standard output."""
     if quiet:
         return Display(progress)
     if as_json:
-        return Events(progress)
+        return Events(progress, events)
     if not printing.on_terminal():
         return Lines(progress, children=children)
     from penstock_cli.tree import Tree

@@ -3,9 +3,10 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO, TypeAlias
 
 import click
 
@@ -20,6 +21,7 @@ _GAP: Final = "  "
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _STANDARD_OUTPUT: Final = 1
+_STANDARD_ERROR: Final = 2
 
 
 class Styled(NamedTuple):
@@ -35,6 +37,22 @@ Cell: TypeAlias = "str | Styled | None"
 def on_terminal() -> bool:
     """Return whether standard output is a terminal."""
     return sys.stdout.isatty()
+
+
+@contextmanager
+def apart() -> Iterator[TextIO]:
+    """Give standard output to the block alone; what else is written to it, by workers too, goes to standard error."""
+    kept = os.dup(_STANDARD_OUTPUT)
+    with os.fdopen(os.dup(kept), "w", encoding="utf-8") as output:
+        sys.stdout.flush()
+        os.dup2(_STANDARD_ERROR, _STANDARD_OUTPUT)
+        try:
+            with redirect_stdout(sys.stderr):
+                yield output
+        finally:
+            sys.stdout.flush()
+            os.dup2(kept, _STANDARD_OUTPUT)
+            os.close(kept)
 
 
 def write_nowhere() -> None:

@@ -66,8 +66,11 @@ def test_json_is_an_event_per_line(penstock: Callable[..., Any], census: Path) -
     assert child["state"]["timestamp"].endswith("+00:00")
 
 
-def test_what_tasks_print_does_not_come_between_the_events(penstock: Callable[..., Any], greeting: Path) -> None:
-    done = penstock("run", "greeting.py", "--json", "-p", "name=Ada")
+@pytest.mark.parametrize("executor", ["in-process", "processes"])
+def test_what_tasks_print_does_not_come_between_the_events(
+    penstock: Callable[..., Any], greeting: Path, executor: str
+) -> None:
+    done = penstock("run", "greeting.py", "--json", "-p", "name=Ada", "--executor", executor)
     assert {json.loads(line)["event"] for line in done.out.splitlines()} == {"flow_run", "task_run"}
     assert done.err == "Hello, 'Ada'\n"
 

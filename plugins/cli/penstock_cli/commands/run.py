@@ -1,13 +1,13 @@
 """`penstock run`."""
 
 import sys
-from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from penstock_cli import display, flow_files, options, progress
+from penstock_cli import display, flow_files, options, printing, progress
 from penstock_cli.groups import Command
 from penstock_cli.invocation import current
 
@@ -115,11 +115,12 @@ def run_here(
 
     quiet = current().quiet
     seen = progress.of_flow(flow, name or flow.name)
-    shown = display.choose(seen, as_json=as_json, quiet=quiet)
     speaks = not as_json and not quiet
     try:
-        with _prints(as_json=as_json), without_narration(brief=shown.draws), watching.watched(shown, flow):
-            final = flow.run(parameters, executor=executor, run_name=name, run_on_schedule=False)
+        with printing.apart() if as_json else nullcontext(sys.stdout) as events:
+            shown = display.choose(seen, as_json=as_json, quiet=quiet, events=events)
+            with without_narration(brief=shown.draws), watching.watched(shown, flow):
+                final = flow.run(parameters, executor=executor, run_name=name, run_on_schedule=False)
     except KeyboardInterrupt:
         if speaks and seen.state.is_terminal():
             click.echo(display.summary(seen))
@@ -129,8 +130,3 @@ def run_here(
         if not final.is_successful():
             click.echo(f"\n  see every line and traceback:   penstock run {target} -v")
     return 0 if final.is_successful() else 1
-
-
-def _prints(*, as_json: bool) -> AbstractContextManager[object]:
-    """Return a block in which what tasks print leaves standard output to the events, if those are wanted."""
-    return redirect_stdout(sys.stderr) if as_json else nullcontext()
