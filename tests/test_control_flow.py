@@ -171,6 +171,11 @@ def test_switch_runs_the_task_of_the_value() -> None:
     assert flow.run().result[gathered].is_skipped()
 
 
+def test_a_switch_needs_a_task_for_each_value() -> None:
+    with Flow("switch"), pytest.raises(TypeError, match=r"\{value: task\}; found \[<Task: give>\]"):
+        switch(give("b"), [give(1)])  # type: ignore[arg-type]
+
+
 def test_a_mapped_switch_decides_for_each_item() -> None:
     with Flow("switch") as flow:
         kinds = give.map(["a", "b"])

@@ -40,6 +40,12 @@ def test_a_missing_value_is_an_error_before_anything_runs() -> None:
         flow.run()
 
 
+def test_what_is_no_mapping_is_refused() -> None:
+    flow, _ = make(default=1)
+    with pytest.raises(errors.ParameterError, match=r"takes parameters by name; found \['n'\]"):
+        flow.run(["n"])  # type: ignore[arg-type]
+
+
 def test_an_unknown_name_is_an_error_with_the_nearest_known_one() -> None:
     flow, _ = make(default=1)
     with pytest.raises(errors.ParameterError, match='no parameter "m"'):

@@ -70,6 +70,8 @@ def switch(condition: Any, cases: Mapping[Any, Any], mapped: bool = False) -> No
     What waits for a skipped task is skipped too, unless it is a `merge` or has `skip_on_upstream_skip=False`. What
     the tasks themselves wait for runs in any case. With *mapped*, each item of the condition decides for its child.
     """
+    if not isinstance(cases, Mapping):
+        raise TypeError(f"switch needs a task for each value, {{value: task}}; found {cases!r}")
     for value, chosen in cases.items():
         compared = CompareValue(value, tags={"switch"}).bind(value=condition, mapped=mapped)
         as_task(chosen).set_dependencies(upstream_tasks=[compared], mapped=mapped)

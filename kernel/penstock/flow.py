@@ -171,6 +171,8 @@ class Flow(FlowGraph):
         if self._is_loaded("run"):
             return Pending("The flow's file was being loaded.")
         self._refuse_classic(more)
+        if not isinstance(parameters or {}, Mapping):
+            raise errors.ParameterError(f'Flow "{self.name}" takes parameters by name; found {parameters!r}')
         if run_on_schedule is None:
             run_on_schedule = self.schedule is not None and settings.get().flows.run_on_schedule
         if run_on_schedule and self.schedule is not None:

@@ -39,19 +39,15 @@ def serialize(flow: "Flow", *, build: bool = False) -> FlowSpec:
     slugs, run_config = flow.slugs, None if flow.run_config is None else RunConfig.resolve(flow.run_config)
     edges = [_edge(slugs, edge) for edge in flow.edges]
     return FlowSpec(
-        name=flow.name,
-        tasks=[_task(flow, task) for task in slugs],
+        name=flow.name, tasks=[_task(flow, task) for task in slugs],
         edges=sorted(edges, key=lambda edge: (edge.downstream, edge.upstream, edge.key or "")),
         parameters=[_parameter(flow, one) for one in sorted(flow.parameters(), key=lambda parameter: parameter.name)],
         reference_tasks=sorted(slugs[task] for task in flow.reference_tasks()),
-        labels=sorted({label for part in (run_config, flow.storage) if part for label in part.labels}),
-        schedule=_part(Schedule, flow.schedule),
-        storage=_storage_spec(flow),
-        executor=_part(Executor, flow.executor),
-        run_config=_part(RunConfig, run_config),
+        labels=sorted({label for part in (run_config, flow.storage) if part is not None for label in part.labels}),
+        schedule=_part(Schedule, flow.schedule), storage=_storage_spec(flow), executor=_part(Executor, flow.executor),
+        run_config=_part(RunConfig, run_config), versions=versions(),
         result=_part(Result, flow.result) or (flow.storage.default_result() if flow.storage is not None else None),
-        versions=versions(),
-    )
+    )  # fmt: skip
 
 
 def register(

@@ -339,6 +339,7 @@ def test_a_task_may_change_the_list_of_a_mapped_task_which_stays_what_it_was_for
     result = flow.run(executor=executor).result
     assert [result[one].result for one in (count, summed, multiplied)] == [3, 9, [6, 9, 12]]
     assert result[mapped].result == [child.result for child in result[mapped].map_states] == [2, 3, 4]
+    assert repr(result[mapped].map_states) == "<states of 3 children>"
 
 
 def test_a_failed_child_fails_only_its_own_line(executor: Any) -> None:

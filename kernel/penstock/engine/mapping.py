@@ -44,6 +44,10 @@ class Children(Sequence[State]):
             return Pending("Task not run.")
         return state if state is not None else Success(SUCCEEDED, self.values[position])
 
+    def __repr__(self) -> str:
+        """Show the number of children."""
+        return f"<states of {len(self)} children>"
+
 
 @dataclass(eq=False, repr=False)
 class Mapping:

@@ -95,7 +95,7 @@ class Operators:
     def __iter__(self) -> Iterator["Task"]:
         """Iterate over the task's values, as many as `nout` says: `low, high = bounds()`."""
         if self.options.nout is None:
-            how = "Say it with @task(nout=2) or an annotation `-> tuple[int, str]`; to run for each item, use .map()"
+            how = "Say @task(nout=2) or `-> tuple[int, str]`; to run for each item, use .map(); in a list, write [task]"
             raise TypeError(f"{self!r} cannot be iterated over: how many values it returns is not known. {how}")
         return (self[position] for position in range(self.options.nout))
 
