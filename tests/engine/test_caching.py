@@ -222,6 +222,14 @@ def test_a_target_without_a_result_is_a_file_in_the_home_folder(home: Path) -> N
         ("{nothing}", "The target of task 'double', '{nothing}', cannot be filled: KeyError: 'nothing'; known are "),
         (lambda **_: 1 / 0, "The target of task 'double', <lambda>, cannot be filled: ZeroDivisionError"),
     ],
+def test_a_target_may_name_the_parameters_of_the_run() -> None:
+    kept = MemoryResult()
+    with Flow("named") as flow:
+        given = Parameter("size", default=3)
+        made = double(given, task_args={"target": "{size}-{x}-{parameters[size]}", "result": kept})
+    assert flow.run().result[made].location.location == "3-3-3"
+
+
     ids=["template", "function"],
 )
 def test_a_target_that_cannot_be_filled_fails_its_task(target: Any, message: str) -> None:

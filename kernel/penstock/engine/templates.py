@@ -11,7 +11,7 @@ from penstock.engine.failures import told
 
 def template_values(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a template may name: the context, the parameters and the inputs."""
-    known = {key: context.get(key) for key in context.keys() - {"logger", "parameters", "config"}}
+    known = {key: context.get(key) for key in context.keys() - {"logger", "config"}}
     return {**known, **(context.get("parameters") or {}), **inputs}
 
 
