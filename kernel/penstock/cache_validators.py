@@ -83,11 +83,11 @@ def never_use(state: Cached, inputs: Mapping[str, Any], parameters: Mapping[str,
     return False
 
 
-def partial_inputs_only(validate_on: Iterable[str] | None = None) -> Same:
-    """Accept a result if the inputs named in *validate_on* are the same."""
-    return Same(inputs=validate_on or ())
+def partial_inputs_only(validate_on: str | Iterable[str] | None = None) -> Same:
+    """Accept a result if the inputs named in *validate_on*, one or several, are the same."""
+    return Same(inputs=[validate_on] if isinstance(validate_on, str) else validate_on or ())
 
 
-def partial_parameters_only(validate_on: Iterable[str] | None = None) -> Same:
-    """Accept a result of a run whose parameters named in *validate_on* are the same."""
-    return Same(parameters=validate_on or ())
+def partial_parameters_only(validate_on: str | Iterable[str] | None = None) -> Same:
+    """Accept a result of a run whose parameters named in *validate_on*, one or several, are the same."""
+    return Same(parameters=[validate_on] if isinstance(validate_on, str) else validate_on or ())

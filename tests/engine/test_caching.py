@@ -80,6 +80,19 @@ def test_a_validator_says_which_results_serve(validator: Any, runs: list[int]) -
     assert runs == BODIES
 
 
+@pytest.mark.parametrize("only", [cache_validators.partial_inputs_only, cache_validators.partial_parameters_only])
+def test_a_validator_takes_a_single_name_too(only: Any) -> None:
+    @task(cache_for=60, cache_validator=only("size"))
+    def work(size: int) -> int:
+        BODIES.append(size)
+        return size
+
+    with Flow("sizes") as flow:
+        made = work(Parameter("size"))
+    assert [flow.run(size=size).result[made].result for size in (1, 2, 1)] == [1, 2, 1]
+    assert BODIES == [1, 2]
+
+
 def test_children_find_what_equal_children_left() -> None:
     @task(cache_for=60, cache_validator=cache_validators.all_inputs)
     def work(x: int) -> int:
@@ -209,6 +222,14 @@ def test_a_target_may_be_a_function() -> None:
     assert kept.read("number 2") == 4
 
 
+def test_a_target_may_name_the_parameters_of_the_run() -> None:
+    kept = MemoryResult()
+    with Flow("named") as flow:
+        given = Parameter("size", default=3)
+        made = double(given, task_args={"target": "{size}-{x}-{parameters[size]}", "result": kept})
+    assert flow.run().result[made].location.location == "3-3-3"
+
+
 def test_a_target_without_a_result_is_a_file_in_the_home_folder(home: Path) -> None:
     with Flow("file") as flow:
         double(1, task_args={"target": "one.penstock"})
@@ -222,14 +243,6 @@ def test_a_target_without_a_result_is_a_file_in_the_home_folder(home: Path) -> N
         ("{nothing}", "The target of task 'double', '{nothing}', cannot be filled: KeyError: 'nothing'; known are "),
         (lambda **_: 1 / 0, "The target of task 'double', <lambda>, cannot be filled: ZeroDivisionError"),
     ],
-def test_a_target_may_name_the_parameters_of_the_run() -> None:
-    kept = MemoryResult()
-    with Flow("named") as flow:
-        given = Parameter("size", default=3)
-        made = double(given, task_args={"target": "{size}-{x}-{parameters[size]}", "result": kept})
-    assert flow.run().result[made].location.location == "3-3-3"
-
-
     ids=["template", "function"],
 )
 def test_a_target_that_cannot_be_filled_fails_its_task(target: Any, message: str) -> None:
