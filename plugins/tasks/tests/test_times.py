@@ -1,6 +1,6 @@
 """Parameters that are times."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -17,9 +17,10 @@ from penstock_tasks import DateTimeParameter
         ("2026-01-31T08:00:00+02:00", datetime(2026, 1, 31, 6, tzinfo=UTC)),
         ("20260131T080000Z", datetime(2026, 1, 31, 8, tzinfo=UTC)),
         (datetime(2026, 1, 31), datetime(2026, 1, 31, tzinfo=UTC)),  # noqa: DTZ001 - a naive one is what is given
+        (date(2026, 1, 31), datetime(2026, 1, 31, tzinfo=UTC)),
         (None, None),
     ],
-    ids=["date", "minutes", "offset", "basic", "naive", "none"],
+    ids=["date", "minutes", "offset", "basic", "naive", "date object", "none"],
 )
 def test_a_time_is_given_as_iso_8601_and_is_utc_unless_it_says_otherwise(given: Any, expected: datetime | None) -> None:
     with Flow("times") as flow:
@@ -36,5 +37,5 @@ def test_a_time_may_have_a_default_which_is_read_like_one_that_is_given() -> Non
     assert at.json_schema() == {"format": "date-time", "type": "string"}
     with pytest.raises(errors.ParameterError, match="found 'soon'"):
         DateTimeParameter("later", default="soon")
-    with pytest.raises(errors.ParameterError, match="found 5"):
+    with pytest.raises(errors.ParameterError, match=r"found 5$"):
         flow.run(at=5)
