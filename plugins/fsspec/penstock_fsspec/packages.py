@@ -35,6 +35,7 @@ MOST_FILES: Final = 100_000
 """How many files a package may have."""
 _LEFT_OUT: Final = re.compile(r"__pycache__|\..*|.*\.py[co]|.*\.egg-info|node_modules")
 _FILE, _PROGRAM = 0o644, 0o755
+_ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")  # the first file, or the end of one that has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ def _read(archive: bytes) -> tuple[dict[str, File], dict[str, str]]:
     files: dict[str, File] = {}
     links: dict[str, str] = {}
     bound = _Bound()
-    members = _zip_members if zipfile.is_zipfile(io.BytesIO(archive)) else _tar_members
+    members = _zip_members if archive.startswith(_ZIP) else _tar_members  # a tar may end with a zip file of its own
     try:
         for member in members(archive):
             name = _checked(member.name)
@@ -188,7 +189,7 @@ def _read(archive: bytes) -> tuple[dict[str, File], dict[str, str]]:
                 links[name] = _checked(posixpath.normpath(member.target))
             else:
                 files[name] = File(name, member.content(), member.executable)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, NotImplementedError, zlib.error) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, RuntimeError, zlib.error) as error:
         raise ValueError(f"the archive cannot be read: {error or type(error).__name__}") from error
     return files, links
 

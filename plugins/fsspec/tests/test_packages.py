@@ -183,6 +183,15 @@ def test_archives_of_others_become_packages() -> None:
     assert listed(packages.repack(zip_file, strip=1)) == {"a": b"1"}
 
 
+def test_a_zip_file_among_the_files_is_a_file_like_any_other() -> None:
+    files = {"PK-first.txt": b"", "flow.py": b"1", "sheet.xlsx": zipped(inner=b"2")}
+    archive = tar(*[(member(f"top/{name}"), content) for name, content in files.items()], mode="w")
+    package = packages.repack(archive, strip=1)
+    assert listed(package) == files
+    assert packages.repack(package) == package
+    assert listed(packages.repack(zipped())) == {}
+
+
 def test_links_inside_of_an_archive_become_copies() -> None:
     archive = tar(
         (member("top/real/a.py"), b"1"),
