@@ -81,8 +81,7 @@ class _Region(Block):
 
     def _mark(self, value: Any, mark: int) -> int:
         """Return how a value passes: mapped over, unless it is marked or was given to be passed whole."""
-        maps = isinstance(value, Task) and not mark & WHOLE
-        return self._marks.get(value, MAPPED) | mark if maps else mark & ~WHOLE
+        return self._marks.get(value, MAPPED) | mark if isinstance(value, Task) and not mark & WHOLE else mark & ~WHOLE
 
     def __repr__(self) -> str:
         return f"apply_map({getattr(self._func, '__name__', self._func)})"

@@ -74,13 +74,17 @@ def test_an_offer_by_string_is_imported_on_first_use(install: Install) -> None:
     registry, records = load(install("later", source))
     assert records["later"].error is None
     offer = registry.offers["executor"]["Later"]
-    with pytest.raises(errors.PluginMissingError, match=r"acme-later is broken: ModuleNotFoundError: acme_later_code"):
+    told = r"acme-later is broken: ModuleNotFoundError: acme_later_code"
+    with pytest.raises(errors.PluginMissingError, match=told) as caught:
         offer.load()
+    assert "pip install" not in str(caught.value)  # it is the plugin's own
 
 
 BROKEN = {
     "raises": ("1 / 0", r"ZeroDivisionError: division by zero \(.*acme_raises.py:2\)"),
     "lacks": ("import hvac_of_nobody", r"ModuleNotFoundError: hvac_of_nobody \(.*acme_lacks.py:2\)"),
+    "exits": ("raise SystemExit(3)", r"SystemExit: 3 \(.*acme_exits.py:2\)"),
+    "lazy": ("def __getattr__(name): return {}[name]", "KeyError: 'penstock_api'"),
     "newer": ("penstock_api = 99", "hook API version 99; this penstock has 1"),
     "misspelt": (
         "@penstock.hookimpl\ndef penstock_register_executer(): return {}",
@@ -116,6 +120,58 @@ def test_a_broken_plugin_is_named_with_its_cause_and_harms_nobody(fault: str, in
     assert registry.offers["executor"]["fleet"].plugin == "fleet"
     assert not [offer for offers in registry.offers.values() for offer in offers.values() if offer.plugin == fault]
     assert fault not in [name for name, _ in registry.manager.list_name_plugin()]
+
+
+def test_a_plugin_of_a_taken_name_or_module_is_refused_and_the_other_keeps_what_it_has(
+    install: Install, tmp_path: Path
+) -> None:
+    fleet, other = install("fleet", EXECUTOR), install("armada", EXECUTOR.replace("fleet", "boat"))
+    (tmp_path / "acme_armada-1.2.dist-info/entry_points.txt").write_text(
+        "[penstock]\nfleet = acme_armada\nsquadron = acme_fleet\n", encoding="utf-8"
+    )
+    registry, _ = load(fleet, *importlib_metadata.distribution("acme-armada").entry_points)
+    told = {(record.name, record.distribution): record.error for record in registry.records}
+    refused = "its name or module is that of fleet (acme-fleet); remove one"
+    assert told[("fleet", "acme-fleet")] is None
+    assert told[("fleet", "acme-armada")] == told[("squadron", "acme-armada")] == refused
+    assert registry.offers["executor"]["fleet"].distribution == "acme-fleet"
+    assert [name for name, _ in registry.manager.list_name_plugin()] == ["kernel", "fleet"]
+    assert other.name == "armada"
+
+
+def test_an_entry_point_that_names_nothing_harms_nobody(install: Install) -> None:
+    fleet = install("fleet", EXECUTOR)
+    _, records = load(fleet, importlib_metadata.EntryPoint("odd", "no module!:x", "penstock"))
+    assert "Invalid object reference" in (records["odd"].error or "")
+    assert records["fleet"].error is None
+
+
+def test_observing_under_a_taken_name_is_refused_and_the_other_keeps_what_it_has() -> None:
+    class Watching:
+        @hookimpl
+        def penstock_secret(self, name: str) -> str | None:
+            return name.lower() if name == "WATCHED" else None
+
+    watching = Watching()
+    with observing(watching, "watching"):
+        for plugin, name in ((object(), "kernel"), (watching, "again")):
+            with pytest.raises(errors.PluginError, match="its name or module is that of"), observing(plugin, name):
+                pass
+        assert penstock.Secret("WATCHED").get() == "watched"
+    assert Executor.resolve("in-process").type == "in-process"
+
+
+@pytest.mark.parametrize("target", ["dict", "penstock.results:MemoryResult", "os.path:join"])
+def test_an_offer_of_something_else_is_refused_when_it_is_first_used(target: str, install: Install) -> None:
+    offered = target if target == "dict" else repr(target)
+    registry, _ = load(
+        install("odd", f"@penstock.hookimpl\ndef penstock_register_executor(): return {{'x': {offered}}}")
+    )
+    for _ in range(2):
+        with pytest.raises(
+            errors.PluginMissingError, match=r'executor "x" of the plugin acme-odd .* no class of that kind'
+        ):
+            registry.offers["executor"]["x"].load()
 
 
 def test_a_missing_module_comes_with_what_to_try(install: Install) -> None:

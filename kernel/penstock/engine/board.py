@@ -91,8 +91,7 @@ class Board:
 
     def is_clean_above(self, number: int, *, begun: bool = False) -> bool:
         """Return whether all that a task waits for were plain successes, or with *begun* are mapped and under way."""
-        above = self.plan.upstream(number)
-        return all(self.ended[other] == CLEAN or (begun and other in self.maps) for other in above)
+        return all(self.ended[other] == CLEAN or (begun and other in self.maps) for other in self.plan.upstream(number))
 
     def is_successful(self, position: int) -> bool:
         """Return whether the value at *position* is a constant, or of a task that succeeded or is being mapped."""

@@ -27,7 +27,7 @@ from penstock.hooks.markers import API_VERSION, PROJECT
 _OFFER_PREFIX: Final = "penstock_register_"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class PluginRecord:
     """What is known of one plugin: where it comes from, what it brings, and why it is left out if it is."""
 
@@ -65,8 +65,10 @@ class Offer:
         """Return the class; raises PluginMissingError with the cause if it cannot be imported."""
         try:
             self.target = pkgutil.resolve_name(self.target) if isinstance(self.target, str) else self.target
-        except Exception as error:  # the plugin's own code, at its first import
-            cause, hint = _describe(error, str(self.target).partition(".")[0])
+            if not inspect.isclass(self.target) or getattr(self.target, "kind", None) != self.kind:
+                raise TypeError(f"{self.target!r} is offered, which is no class of that kind")  # noqa: TRY301 - told below
+        except (Exception, SystemExit) as error:  # the plugin's own code, at its first import
+            cause, hint = _describe(error, str(self.target).partition(":")[0].partition(".")[0])
             message = f'{self.kind} "{self.type}" of the plugin {self.distribution or self.plugin} is broken: {cause}'
             raise errors.PluginMissingError("\n".join(filter(None, (message, hint)))) from error
         return self.target
@@ -79,47 +81,40 @@ class Registry:
         """Start with the kernel's own plugin only."""
         self.manager: pluggy.PluginManager = pluggy.PluginManager(PROJECT)
         self.manager.add_hookspecs(specs)
-        self.records: list[PluginRecord] = []
+        version = next((one.version for one in importlib_metadata.distributions(name=PROJECT)), None)
+        self.records: list[PluginRecord] = [PluginRecord("kernel", PROJECT, version)]
         self.offers: dict[str, dict[str, Offer]] = {kind: {} for kind in lookup.FACADES}
         self.manager.hook.penstock_add_hookspecs.call_historic(kwargs={"manager": self.manager})
-        version = next((one.version for one in importlib_metadata.distributions(name=PROJECT)), None)
-        self.add(builtins, PluginRecord("kernel", PROJECT, version))
+        self._add(builtins, self.records[0])
 
     def load(self, entry_points: Iterable[importlib_metadata.EntryPoint]) -> "Registry":
         """Import and register the plugins of *entry_points*, those that bring hooks of their own first; return this."""
         imported = [self._import(entry_point) for entry_point in sorted(entry_points, key=lambda e: e.name)]
         usable = [(plugin, record) for plugin, record in imported if plugin is not None]
-        usable.sort(key=lambda item: not hasattr(item[0], "penstock_add_hookspecs"))
+        usable.sort(key=lambda item: "penstock_add_hookspecs" not in dir(item[0]))
         for plugin, record in usable:
-            self.add(plugin, record)
+            self._add(plugin, record)
         for plugin, record in usable:
-            if record.error is None:
-                self._guard(record, plugin, self._refuse_unknown_hooks, plugin)
+            self._guard(record, plugin, self._refuse_unknown_hooks, plugin)
         self.records.sort(key=lambda record: record.name)
         return self
-
-    def add(self, plugin: object, record: PluginRecord) -> None:
-        """Register *plugin* and take up what it offers; on failure leave it out and say why in *record*."""
-        if record not in self.records:
-            self.records.append(record)
-        self._guard(record, plugin, self._register, plugin, record)
 
     @contextmanager
     def holding(self, plugin: object, name: str) -> Iterator[PluginRecord]:
         """Hold *plugin* beside the installed ones inside the block; raises PluginError if it cannot be registered."""
-        record = PluginRecord(name)
-        self.add(plugin, record)
+        self.records.append(record := PluginRecord(name))
+        self._add(plugin, record)
         try:
             if record.error is not None:
                 raise errors.PluginError(record.error)
             yield record
         finally:
-            self._forget(plugin, record)
+            self._forget(None if record.error else plugin, record)
             self.records.remove(record)
 
     def _import(self, entry_point: importlib_metadata.EntryPoint) -> tuple[Any, PluginRecord]:
         name, version = (found.name, found.version) if (found := entry_point.dist) else (None, None)
-        record = PluginRecord(entry_point.name, name, version, entry_point.module.partition(".")[0])
+        record = PluginRecord(entry_point.name, name, version, entry_point.value.partition(":")[0].partition(".")[0])
         self.records.append(record)
         chosen = settings.get().plugins
         record.blocked = record.name in chosen.block or bool(chosen.allow and record.name not in chosen.allow)
@@ -130,11 +125,17 @@ class Registry:
         record.import_ms = (time.perf_counter() - begun) * 1000
         return plugin, record
 
+    def _add(self, plugin: object, record: PluginRecord) -> None:
+        """Register *plugin* and take up what it offers; on failure leave it out and say why in *record*."""
+        self._guard(record, None, self._refuse_taken_plugin, plugin, record)
+        if record.error is None:
+            self._guard(record, plugin, self._register, plugin, record)
+
     def _guard(self, record: PluginRecord, plugin: object, step: Callable[..., Any], *arguments: object) -> Any:
         """Return what *step* returns; if it fails, write down why and forget the plugin."""
         try:
             return step(*arguments)
-        except Exception as error:  # a plugin's own code: its failure is recorded and harms nobody else
+        except (Exception, SystemExit) as error:  # a plugin's own code: its failure is recorded and harms nobody else
             if settings.get().plugins.strict:
                 raise errors.PluginError(f"plugin {record.name!r} of {record.distribution}: {error}") from error
             record.error, record.hint = _describe(error, record.package)
@@ -157,8 +158,12 @@ class Registry:
     def _offered(self, plugin: object, record: PluginRecord, kind: str) -> list[Offer]:
         known = getattr(self.manager.hook, _OFFER_PREFIX + kind).get_hookimpls()
         answers = [_named(one.function(), kind) for one in known if one.plugin is plugin]
-        found = [item for answer in answers for item in answer.items()]
-        return [Offer(kind, name, target, record.name, record.distribution) for name, target in found]
+        return [Offer(kind, *item, record.name, record.distribution) for answer in answers for item in answer.items()]
+
+    def _refuse_taken_plugin(self, plugin: object, record: PluginRecord) -> None:
+        names = {name for name, one in self.manager.list_name_plugin() if name == record.name or one is plugin}
+        for other in [one for one in self.records if one.name in names and one is not record and not one.error]:
+            raise errors.PluginError(f"its name or module is that of {other.name} ({other.distribution}); remove one")
 
     def _refuse_taken_name(self, offer: Offer) -> None:
         for name in (offer.type, offer.class_name):
@@ -179,9 +184,8 @@ class Registry:
     def _forget(self, plugin: object, record: PluginRecord) -> None:
         if self.manager.is_registered(plugin):
             self.manager.unregister(plugin)
-        for offers in self.offers.values():
-            for name in [name for name, offer in offers.items() if offer.plugin == record.name]:
-                del offers[name]
+        for kind in record.offers:  # none if it was refused: what there is may be of another plugin of that name
+            self.offers[kind] = {name: one for name, one in self.offers[kind].items() if one.plugin != record.name}
         record.offers = {}
 
 
