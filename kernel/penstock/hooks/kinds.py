@@ -49,8 +49,7 @@ class Kind(BaseModel, extra="forbid", validate_assignment=True, arbitrary_types_
     def __init__(self, *args: Any, **options: Any) -> None:
         """Validate the options; raises SettingsError naming the option that does not fit."""
         if len(args) > len(self.positional):
-            message = f"{type(self).__name__} takes {len(self.positional)} positional arguments; found {len(args)}"
-            raise TypeError(message)
+            raise TypeError(f"{type(self).__name__} takes {len(self.positional)} positional options; found {len(args)}")
         options.update(zip(self.positional, args, strict=False))
         try:
             super().__init__(**options)

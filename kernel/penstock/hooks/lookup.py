@@ -102,8 +102,7 @@ def borrow(module: str, kind: str, name: str) -> tuple[Callable[[str], Any], Cal
     """Return the `__getattr__` and `__dir__` that let *module* stand for its namesake beside the class *name*."""
 
     def namesake() -> Any:
-        home = find(kind, name).__module__.rpartition(".")[0]
-        return importlib.import_module(f"{home}.{module.rpartition('.')[2]}")
+        return importlib.import_module(f"{find(kind, name).__module__.rpartition('.')[0]}.{module.rpartition('.')[2]}")
 
     return lambda attribute: getattr(namesake(), attribute), lambda: dir(namesake())
 

@@ -86,11 +86,9 @@ class Result(Kind, ABC):
         template = location or self.location
         if template is None:
             return self.default_location(context)
-        try:
+        failure = f"The location {template!r} of result {self.type!r} cannot be filled from {errors.listing(context)}"
+        with errors.told_as(errors.ResultError, failure, Exception):  # the format of a user's value
             return template.format_map(context)
-        except (KeyError, IndexError, AttributeError, ValueError) as error:
-            message = f"The location {template!r} of {self.kind} {self.type!r} cannot be filled: {error} is not known"
-            raise errors.ResultError(f"{message}; known are {errors.listing(context)}") from error
 
     def default_location(self, context: Mapping[str, Any]) -> str:  # noqa: ARG002 - for subclasses to use
         """Return an address for a value without a template: the day (UTC) and a random name."""

@@ -54,8 +54,7 @@ class MemoryResult(Result):
     def get(self, location: str) -> bytes:
         """Return what is kept under *location*."""
         if location not in self._contents:
-            message = f"There is no result at {location!r} in memory; there are {len(self._contents)} others"
-            raise errors.ResultMissingError(message)
+            raise errors.ResultMissingError(f"No result is at {location!r} in memory; {len(self._contents)} others are")
         return self._contents[location]
 
     def has(self, location: str) -> bool:

@@ -1,6 +1,7 @@
 """What every result holds to, as tests."""
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -84,8 +85,16 @@ class ResultContract:
 
     def test_a_template_that_cannot_be_filled_names_what_is_missing(self, result: Result) -> None:
         fixed = result.model_copy(update={"location": "{flow_name}/{nothing}"})
-        with pytest.raises(errors.ResultError, match=r"nothing.*flow_name"):
+        with pytest.raises(errors.ResultError, match=r"filled from flow_name: KeyError: 'nothing'"):
             fixed.write(1, flow_name="f")
+
+    @pytest.mark.parametrize("template", ["{name:d}", "{names[a]}", "{names:>5}", "{name.age}", "{}", "{"])
+    def test_a_template_that_does_not_fit_its_values_is_an_error_that_shows_it(
+        self, result: Result, template: str
+    ) -> None:
+        fixed = result.model_copy(update={"location": template})
+        with pytest.raises(errors.ResultError, match=re.escape(repr(template))):
+            fixed.write(1, name="n", names=["n"])
 
     def test_a_value_that_cannot_be_kept_leaves_nothing(self, result: Result) -> None:
         fixed = result.model_copy(update={"location": "x"})
