@@ -36,7 +36,7 @@ _run_python = PythonEvaluator()
 @pytest.fixture(autouse=True)
 def nothing_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget the secrets that other tests have asked for: their values are words like any other here."""
-    monkeypatch.setattr(redaction, "_secrets", ())
+    monkeypatch.setattr(redaction, "_secrets", set())
 
 
 def run_python(example: Example) -> str | None:

@@ -2,6 +2,8 @@
 
 import json
 import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -108,6 +110,46 @@ def test_what_was_asked_for_is_hidden_in_logs(
     shown = capsys.readouterr().err
     assert shown.count("***") >= 4
     assert "two" not in shown
+
+
+class Client:
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+    def __repr__(self) -> str:
+        return f"<Client {self.token!r}>"
+
+
+class Shy:
+    def __repr__(self) -> str:
+        raise ValueError("not now")
+
+
+@pytest.mark.parametrize("value", ["s3cr3t", 'two\n"lines"'])
+@pytest.mark.parametrize(
+    "wrap",
+    [Client, lambda text: {text}, str.encode, ValueError, lambda text: [Client(text)]],
+    ids=["object", "set", "bytes", "error", "within"],
+)
+def test_what_shows_a_secret_by_its_repr_is_hidden_too(value: str, wrap: Callable[[str], object]) -> None:
+    redaction.hide(value)
+    shown = repr(redaction.hidden({"kept": wrap(value)}))
+    assert "***" in shown
+    assert not any(part in shown for part in ("s3cr3t", "two"))
+
+
+def test_what_shows_no_secret_stays_what_it_is() -> None:
+    redaction.hide("s3cr3t")
+    redaction.hide("12345")
+    for value in (12345, 12345.0, None, True, Client("x"), b"x", {1}):
+        assert redaction.hidden(value) is value
+    assert redaction.hidden(Shy()) == "<Shy, which cannot be shown>"
+
+
+def test_threads_that_hide_at_once_lose_none() -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: redaction.hide(f"hidden {number};"), range(500)))
+    assert {redaction.hidden(f"hidden {number};") for number in range(500)} == {"***"}
 
 
 def test_short_values_are_not_hidden_since_they_are_part_of_words() -> None:
