@@ -8,6 +8,7 @@ from pydantic import AliasChoices, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from penstock import Secret, errors, redaction
+from penstock_fsspec.options import holds_credentials
 from penstock_fsspec.repositories import RepositoryStorage
 from penstock_git.remotes import Credentials, Remote
 
@@ -80,7 +81,7 @@ class Git(RepositoryStorage):
             raise PydanticCustomError(
                 "place", "it needs repo, url or git_clone_url_secret_name; found {found}", {"found": found}
             )
-        if self.url is not None and _holds_credentials(self.url):
+        if self.url is not None and holds_credentials(self.url):
             raise PydanticCustomError(
                 "credentials",
                 "its url holds a user or password, which would travel with it; name the secret that holds the token in "
@@ -153,12 +154,6 @@ class Git(RepositoryStorage):
         owner = self.git_token_username or (self.repo or "git").partition("/")[0]
         username, password = (owner, token) if self.format_access_token else (token, "")
         return Credentials(username, password, self.git_token_secret_name)
-
-
-def _holds_credentials(url: str) -> bool:
-    """Return whether a URL names a password, or a user where that may be a token."""
-    place = urlsplit(url)
-    return place.password is not None or (place.scheme in ("http", "https") and place.username is not None)
 
 
 def _secret_remote(secret: str, name: str, timeout: float) -> Remote:

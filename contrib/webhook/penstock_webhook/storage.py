@@ -76,9 +76,10 @@ class Webhook(Storage):
     def spec(self) -> KindSpec:
         """Return this storage as data; raises StorageError if a credential would travel with it."""
         for name in ("build_request_kwargs", "get_flow_request_kwargs"):
-            options = templates.bare(getattr(self, name))
-            query = dict(parse_qsl(urlsplit(options.get("url", "")).query))
-            refuse_credentials(self, {name: {**options, "url?": query}})
+            options = getattr(self, name)
+            url = templates.around(options["url"])
+            query = dict(parse_qsl(urlsplit(url).query))
+            refuse_credentials(self, {name: {**templates.bare(options), "url": url, "url?": query}})
         return super().spec()
 
     def script_of(self, flow: "Flow") -> Path | None:

@@ -44,5 +44,12 @@ def names(value: Any) -> set[str]:
 def bare(value: Any) -> Any:
     """Return *value* without the texts that have a `${NAME}` in them: what remains stands there as it is."""
     if isinstance(value, Mapping):
-        return {name: bare(inner) for name, inner in value.items() if not (isinstance(inner, str) and names(inner))}
-    return value
+        return {name: bare(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [bare(inner) for inner in value]
+    return None if isinstance(value, str) and names(value) else value
+
+
+def around(text: str) -> str:
+    """Return what stands around each `${NAME}` in *text*."""
+    return _PLACE.sub("", text)

@@ -123,14 +123,37 @@ class TestFillingIn:
             ({"url": "https://h/x?token=abc"}, r"url\?.token"),
             ({"url": "https://me:abc@h/x"}, "url"),
             ({"json": {"password": "abc"}}, "json.password"),
+            ({"auth": ["me", "abc"]}, "auth.password"),
+            ({"auth": ("${ME}", "abc")}, "auth.password"),
+            ({"url": "https://abc@h/${location}"}, "url"),
+            ({"url": "https://h/${location}?token=abc"}, r"url\?.token"),
+            ({"json": [{"password": "abc"}]}, "json.password"),
         ],
-        ids=["authorization", "key", "query", "user", "document"],
+        ids=[
+            *["authorization", "key", "query", "user", "document"],
+            *["auth", "auth-template", "token", "query-template", "list"],
+        ],
     )
     def test_a_credential_that_would_travel_is_refused(self, options: dict[str, Any], named: str) -> None:
         storage = Webhook({"url": "https://h/x"}, "PUT", {"url": "https://h/x", **options}, "GET")
         with pytest.raises(errors.StorageError, match=f'{named}".* looks like a credential') as caught:
             storage.spec()
         assert "abc" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"auth": ["me", "${WORD}"]},
+            {"auth": ["me", Secret("WORD")]},
+            {"url": "https://${ME}:${WORD}@h/${location}?token=${TOKEN}"},
+            {"headers": {"Authorization": "Bearer ${TOKEN}"}},
+            {"json": [{"password": "${WORD}"}]},
+        ],
+        ids=["auth", "auth-secret", "url", "headers", "list"],
+    )
+    def test_names_of_credentials_travel(self, options: dict[str, Any]) -> None:
+        storage = Webhook({"url": "https://h/x"}, "PUT", {"url": "https://h/x", **options}, "GET")
+        assert Storage.restore(json.loads(storage.spec().model_dump_json())) == storage
 
     @pytest.mark.parametrize(
         ("options", "value"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Protocol
 from pydantic import AfterValidator
 
 from penstock import Secret, errors, hooks
+from penstock_fsspec.options import secret_named
 
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
@@ -128,9 +129,10 @@ class Fernet:
     secret: str
 
     def __post_init__(self) -> None:
-        """Check that there is a name."""
+        """Check that there is a name, and not the key itself."""
         if not self.secret:
             raise errors.SettingsError('The layer fernet needs the name of the secret that holds its key: "fernet:KEY"')
+        secret_named(self.secret)
         _needed("cryptography", "fernet")
 
     def encode(self, content: bytes) -> bytes:

@@ -12,10 +12,11 @@ from penstock.hooks.kinds import Kind
 
 _NAME: Final = "secret"
 _CREDENTIAL: Final = re.compile(
-    r"(^|[_-])(password|passwd|passphrase|secret|token|credentials?|key|(account|access|api|private|sas)[_-]?key"
+    r"(^|[_-])(pass|password|passwd|pwd|passphrase|secret|token|credentials?|key|(account|access|api|private|sas)[_-]?key"
     r"|connection[_-]?string|authorization)$",
     re.IGNORECASE,
 )
+_HUMP: Final = re.compile("(?<=[a-z0-9])(?=[A-Z])")  # where `clientSecret` would have an underscore
 
 
 def _restored(value: Any) -> Any:
@@ -40,13 +41,21 @@ Options = Annotated[dict[str, Any], BeforeValidator(_restored), PlainSerializer(
 """Options of a client, nested as it likes; a `Secret` anywhere in them travels by its name."""
 
 
-def _secret(value: Any) -> Any:
-    """Return the secret of that name, and never say what was given in place of a name: it may be the value."""
+def secret_named(name: str) -> Secret:
+    """Return the secret of that name.
+
+    Raises SecretMissingError that never says what was given in place of a name: it may be the value. A SettingsError
+    would be shown together with that.
+    """
     try:
-        return Secret(value) if isinstance(value, str) else _restored(value)
+        return Secret(name)
     except errors.SettingsError:
         message = "The name of a secret is expected, and what was given is no name: it may be the value itself"
         raise errors.SecretMissingError(f"{message}. Keep that outside of the flow: penstock secrets set") from None
+
+
+def _secret(value: Any) -> Any:
+    return secret_named(value) if isinstance(value, str) else _restored(value)
 
 
 Credentials = Annotated[
@@ -73,24 +82,31 @@ def revealed(value: Any) -> Any:
 
 def refuse_credentials(owner: Kind, values: Mapping[str, Any]) -> None:
     """Raise StorageError if *values*, options of *owner*, hold a credential that would travel with the metadata."""
-    found = next(_credentials("", values), None)
+    found = next(_credentials("", "", values), None)
     if found is not None:
         message = f'The option "{found}" of the {owner.type} {owner.kind} looks like a credential'
         hint = f'give its name, and keep the value outside of the flow: Secret("{found.rpartition(".")[2].upper()}")'
         raise errors.StorageError(f"{message}, which would go to the backend with the flow's metadata; {hint}")
 
 
-def _credentials(path: str, values: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in values.items():
-        inner = f"{path}{name}"
-        if isinstance(value, Mapping):
-            yield from _credentials(f"{inner}.", value)
-        elif isinstance(value, str) and (_CREDENTIAL.search(name) or _has_password(value)):
-            yield inner
+def _credentials(path: str, name: str, value: Any) -> Iterator[str]:
+    """Yield the paths of the texts in *value*, an option called *name*, that would tell a credential."""
+    if name == "auth" and isinstance(value, list | tuple) and len(value) == 2:  # noqa: PLR2004 - a pair
+        value = {"user": value[0], "password": value[1]}
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _credentials(f"{path}.{key}" if path else str(key), str(key), inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _credentials(path, name, inner)
+    elif isinstance(value, str) and (_CREDENTIAL.search(_HUMP.sub("_", name)) or holds_credentials(value)):
+        yield path
 
 
-def _has_password(text: str) -> bool:
+def holds_credentials(text: str) -> bool:
+    """Return whether *text* is a URL with a password, or with a user where that may be a token."""
     try:
-        return "://" in text and urlsplit(text).password is not None
+        place = urlsplit(text) if "://" in text else None
     except ValueError:  # not a URL after all
         return False
+    return place is not None and bool(place.password or (place.scheme in ("http", "https") and place.username))

@@ -87,6 +87,12 @@ def test_a_layer_that_cannot_be_is_refused_when_it_is_named(layer: str, message:
         Local(layers=[layer])
 
 
+def test_a_key_in_place_of_its_name_is_refused_and_not_shown() -> None:
+    with pytest.raises(errors.SecretMissingError, match="may be the value itself") as caught:
+        LocalResult(layers=["zstd", f"fernet:{KEY}"])
+    assert KEY not in str(caught.value)
+
+
 def test_a_key_that_is_none_is_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PENSTOCK_SECRETS__KEY", "short key")
     with pytest.raises(errors.SettingsError, match=r'"KEY" is no Fernet key.*Make one with'):

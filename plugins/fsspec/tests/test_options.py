@@ -39,7 +39,13 @@ def test_an_option_that_is_called_secret_travels_too() -> None:
         ({"key": "s3cr3t"}, "storage_options.key"),
         ({"client_kwargs": {"aws_secret_access_key": "s3cr3t"}}, "storage_options.client_kwargs.aws_secret_access_key"),
         ({"AccountKey": "s3cr3t"}, "storage_options.AccountKey"),
+        ({"clientSecret": "s3cr3t"}, "storage_options.clientSecret"),
+        ({"pass": "s3cr3t"}, "storage_options.pass"),
+        ({"auth": ["user", "s3cr3t"]}, "storage_options.auth.password"),
+        ({"hosts": [{"password": "s3cr3t"}]}, "storage_options.hosts.password"),
+        ({"tokens": {"token": ["s3cr3t"]}}, "storage_options.tokens.token"),
         ({"endpoint": "https://user:s3cr3t@host"}, "storage_options.endpoint"),
+        ({"proxies": ["https://s3cr3t@host"]}, "storage_options.proxies"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -59,4 +65,5 @@ def test_a_password_in_a_url_is_refused() -> None:
 
 def test_other_options_travel_as_they_are() -> None:
     options = {"anon": True, "client_kwargs": {"region_name": "eu", "verify": False}, "keyword": "x", "port": 22}
+    options |= {"proxy": "socks5://me@host", "auth": "basic", "scopes": ["a://b", "c"], "compass": "x", "monkey": "y"}
     assert FsspecStorage("memory://x", storage_options=options).spec().options["storage_options"] == options
