@@ -60,14 +60,14 @@ class Same:
 
     def __call__(self, state: Cached, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> bool:
         """Return whether *state* was made of the same inputs and parameters."""
-        hashed = {name: fingerprint(value) for name, value in inputs.items()}
-        same_inputs = _agree(state.hashed_inputs, hashed, self._inputs)
-        return same_inputs and _agree(state.cached_parameters, parameters, self._parameters)
+        then, names = state.cached_parameters or {}, self._parameters
+        hashed = {name: fingerprint(value) for name, value in then.items() if names is None or name in names}
+        return _agree(state.hashed_inputs or {}, inputs, self._inputs) and _agree(hashed, parameters, names)
 
 
-def _agree(one: Mapping[str, Any] | None, two: Mapping[str, Any], names: frozenset[str] | None) -> bool:
-    one = one or {}
-    return all(one.get(name) == two.get(name) for name in (names if names is not None else {*one, *two}))
+def _agree(hashed: Mapping[str, str], values: Mapping[str, Any], names: frozenset[str] | None) -> bool:
+    compared = names if names is not None else {*hashed, *values}  # others may have no fingerprint
+    return all(hashed.get(name) == (fingerprint(values[name]) if name in values else None) for name in compared)
 
 
 duration_only: Final = Same()

@@ -93,6 +93,44 @@ def test_a_validator_takes_a_single_name_too(only: Any) -> None:
     assert BODIES == [1, 2]
 
 
+class Array:
+    """Compares as arrays of numpy do: to something that is neither true nor false."""
+
+    def __init__(self, *values: int) -> None:
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __eq__(self, other: object) -> Any:
+        raise ValueError("The truth value of an array is ambiguous")
+
+    def __hash__(self) -> int:
+        return 0
+
+
+@pytest.mark.parametrize("name", ["all_parameters", "all_inputs"])
+def test_values_that_do_not_compare_to_true_or_false_are_told_apart(name: str) -> None:
+    @task(cache_for=60, cache_validator=getattr(cache_validators, name))
+    def work(x: Any) -> int:
+        BODIES.append(name)
+        return len(x)
+
+    with Flow("arrays") as flow:
+        work(Parameter("p"))
+    values = [Array(1, 2), Array(1, 2), [float("nan")], [float("nan")], Array(1, 2, 3), Array(1, 2)]
+    assert all(flow.run(p=value).is_successful() for value in values)
+    assert len(BODIES) == 3
+
+
+def test_what_is_not_compared_need_not_be_told_apart() -> None:
+    with Flow("locks") as flow:
+        made = double(Parameter("p"), task_args={"cache_for": 60, "cache_key": "locks"})
+    flow.run(p=1)
+    state = flow.run(p=threading.Lock())
+    assert (type(state.result[made]), state.result[made].result) == (Cached, 2)
+
+
 def test_children_find_what_equal_children_left() -> None:
     @task(cache_for=60, cache_validator=cache_validators.all_inputs)
     def work(x: int) -> int:
@@ -230,6 +268,13 @@ def test_a_target_may_name_the_parameters_of_the_run() -> None:
     assert flow.run().result[made].location.location == "3-3-3"
 
 
+def test_a_target_may_be_a_path(home: Path) -> None:
+    with Flow("path") as flow:
+        double(2, task_args={"target": lambda x, **_: Path("numbers") / str(x)})
+    flow.run()
+    assert (home / "results" / "numbers" / "2").exists()
+
+
 def test_a_target_without_a_result_is_a_file_in_the_home_folder(home: Path) -> None:
     with Flow("file") as flow:
         double(1, task_args={"target": "one.penstock"})
@@ -242,8 +287,9 @@ def test_a_target_without_a_result_is_a_file_in_the_home_folder(home: Path) -> N
     [
         ("{nothing}", "The target of task 'double', '{nothing}', cannot be filled: KeyError: 'nothing'; known are "),
         (lambda **_: 1 / 0, "The target of task 'double', <lambda>, cannot be filled: ZeroDivisionError"),
+        (lambda **_: None, "The target of task 'double' is no text: TypeError: expected str"),
     ],
-    ids=["template", "function"],
+    ids=["template", "function", "nothing"],
 )
 def test_a_target_that_cannot_be_filled_fails_its_task(target: Any, message: str) -> None:
     with Flow("broken") as flow:

@@ -3,6 +3,7 @@
 import importlib
 import logging
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -272,7 +273,9 @@ class Work:
         return around.cache.find(inputs) if around.cache is not None else None
 
     def _target(self, inputs: dict[str, Any]) -> str:
-        return filled(self.around.target or "", inputs, f"target of task {self.__name__!r}")
+        subject = f"target of task {self.__name__!r}"
+        with errors.told_as(errors.TaskError, f"The {subject} is no text", TypeError):
+            return os.fspath(filled(self.around.target or "", inputs, subject))
 
     def _kept(self, call: Call, state: State) -> State:
         """Return *state*, a success, with the location of its value if it is kept: none before it can be read back."""
