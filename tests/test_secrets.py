@@ -27,6 +27,21 @@ def test_the_context_goes_over_the_environment_and_that_over_the_file(
         assert token.get() == "from the context"
 
 
+def test_a_file_may_be_one_of_windows(home: Path) -> None:
+    (home / "secrets").mkdir(parents=True)
+    (home / "secrets" / "TOKEN").write_bytes(b"\xef\xbb\xbftwo\r\nlines\r\n")
+    assert Secret("TOKEN").get() == "two\nlines"
+
+
+def test_a_file_that_cannot_be_read_is_named(home: Path) -> None:
+    (home / "secrets" / "FOLDER").mkdir(parents=True)
+    (home / "secrets" / "BYTES").write_bytes(b"s3cr3t \xff")
+    for name, cause in (("FOLDER", "Is a directory"), ("BYTES", "can't decode")):
+        with pytest.raises(errors.SecretMissingError, match=f"{name} cannot be read: .*{cause}") as caught:
+            Secret(name).get()
+        assert "s3cr3t" not in str(caught.value)
+
+
 def test_a_missing_one_says_how_to_set_it() -> None:
     with pytest.raises(
         errors.SecretMissingError, match=r'no secret "TOKEN". Set PENSTOCK_SECRETS__TOKEN, or: penstock'

@@ -1,6 +1,5 @@
 """The kernel's own plugin: what it ships is offered through the same hooks as everybody's."""
 
-import contextlib
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -32,14 +31,13 @@ def penstock_register_serializer() -> Mapping[str, str]:
 @hookimpl(trylast=True)
 def penstock_secret(name: str) -> str | None:
     """Look into the environment, then into the folder `secrets` of the home folder."""
-    from penstock import settings
+    from penstock import errors, settings
 
-    for variable in (f"PENSTOCK_SECRETS__{name}", name):
-        if variable in os.environ:
-            return os.environ[variable]
-    with contextlib.suppress(FileNotFoundError):
-        return (settings.get().home / "secrets" / name).read_text(encoding="utf-8").removesuffix("\n")
-    return None
+    if (value := os.environ.get(f"PENSTOCK_SECRETS__{name}", os.environ.get(name))) is not None:
+        return value
+    path = settings.get().home / "secrets" / name
+    with errors.told_as(errors.SecretMissingError, f"The secret at {path} cannot be read", OSError, ValueError):
+        return path.read_text(encoding="utf-8-sig").removesuffix("\n") if path.exists() else None
 
 
 @hookimpl(trylast=True)
