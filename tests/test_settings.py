@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -88,7 +89,7 @@ def test_a_wrong_variable_is_an_error_that_names_it(environ: Mapping[str, str], 
     [
         ("[agent]\nlimt = 3", "agent.limt. Did you mean limit"),
         ("[agnt]\nlimit = 3", "no setting agnt"),
-        ("[agent\n", "is not valid TOML"),
+        ("[agent\n", "cannot be read as TOML"),
         ("executor = 5", "executor: .*found 5"),
     ],
     ids=["key", "section", "syntax", "type"],
@@ -98,6 +99,37 @@ def test_a_wrong_file_is_an_error_that_names_it(text: str, message: str, tmp_pat
     with pytest.raises(errors.SettingsError, match=message) as caught:
         load(tmp_path)
     assert str(path) in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_an_error_that_names_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "penstock.toml", "")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "read_text", Mock(side_effect=PermissionError(13, "Permission denied")))
+        with pytest.raises(errors.SettingsError, match=f"{path} cannot be read as TOML: Permission denied"):
+            load(tmp_path)
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "penstock.toml").write_bytes(b"\xef\xbb\xbf[agent]\nlimit = 3\n")
+    assert load(tmp_path).settings.agent.limit == 3
+
+
+def test_options_in_the_environment_take_the_place_of_what_is_no_table(tmp_path: Path) -> None:
+    write(tmp_path / "penstock.toml", "executor = 5")
+    assert load(tmp_path, PENSTOCK_EXECUTOR__MAX_WORKERS="3").settings.executor == {"max_workers": 3}
+
+
+@pytest.mark.parametrize("home", ["5", '"~nobody-here/x"', "[1]"])
+def test_a_home_that_cannot_be_is_an_error(home: str, tmp_path: Path) -> None:
+    write(tmp_path / "penstock.toml", f"home = {home}")
+    with pytest.raises(errors.SettingsError, match="The setting home cannot be"):
+        settings.load({}, tmp_path)
+    with pytest.raises(errors.SettingsError, match="The setting home cannot be '~nobody-here'"):
+        load(tmp_path, PENSTOCK_HOME="~nobody-here")
+
+
+def test_an_empty_home_is_none(tmp_path: Path) -> None:
+    assert load(tmp_path, PENSTOCK_HOME="").settings.home == settings.load({}, tmp_path).settings.home
 
 
 def test_a_wrong_option_of_a_kind_says_where_it_was_set(monkeypatch: pytest.MonkeyPatch) -> None:

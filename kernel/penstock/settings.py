@@ -12,6 +12,7 @@ import threading
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -135,16 +136,21 @@ def load(environ: Mapping[str, str], folder: Path, overrides: Mapping[str, Any] 
 
     Raises SettingsError naming the file or variable, what was found and the nearest known name.
     """
-    home = Path(environ.get(_PREFIX + "HOME") or Settings.model_fields["home"].default).expanduser()
+    home = _folder(environ.get(_PREFIX + "HOME") or Settings.model_fields["home"].default)
     merged: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for source, values in (*_files(folder, home), *_environment(environ), ("command line", overrides or {})):
         _merge(merged, values, source, origins, "")
-    merged["home"] = Path(merged.get("home", home)).expanduser()
+    merged["home"] = _folder(merged.get("home") or home)
     try:
         return Loaded(Settings.model_validate(merged), origins)
     except ValidationError as error:
         raise errors.SettingsError("\n".join(_explain(dict(item), origins) for item in error.errors())) from error
+
+
+def _folder(path: Any) -> Path:
+    with errors.told_as(errors.SettingsError, f"The setting home cannot be {str(path)!r}", RuntimeError, TypeError):
+        return Path(path).expanduser()
 
 
 def _files(folder: Path, home: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -162,8 +168,8 @@ def _files(folder: Path, home: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    with errors.told_as(errors.SettingsError, f"{path} is not valid TOML", tomllib.TOMLDecodeError, UnicodeDecodeError):
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+    with errors.told_as(errors.SettingsError, f"{path} cannot be read as TOML", ValueError, OSError):
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows' editors begin with a mark
 
 
 def _environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -183,9 +189,7 @@ def _nest(path: list[str], text: str) -> dict[str, Any]:
     if len(path) > 1 and path[0] in _KINDS:
         with contextlib.suppress(ValueError):
             value = json.loads(text)
-    for name in reversed(path):
-        value = {name: value}
-    return dict(value)
+    return dict(reduce(lambda inner, name: {name: inner}, reversed(path), value))
 
 
 def _merge(into: dict[str, Any], values: Mapping[str, Any], source: str, origins: dict[str, str], path: str) -> None:
@@ -202,9 +206,10 @@ def _merge(into: dict[str, Any], values: Mapping[str, Any], source: str, origins
 
 def _merge_kind(into: dict[str, Any], name: str, options: Any, source: str, origins: dict[str, str]) -> None:
     """Let options that name a type or a URL replace what was there, and such that do not add to it."""
-    adds = isinstance(options, Mapping) and {"type", "url"}.isdisjoint(options)
-    into[name] = {**into.get(name, {}), **options} if adds else options
-    for dotted in [] if adds else [known for known in origins if known.startswith(f"{name}.")]:
+    known = into.get(name, {})
+    adds = isinstance(options, Mapping) and {"type", "url"}.isdisjoint(options) and isinstance(known, dict)
+    into[name] = {**known, **options} if adds else options
+    for dotted in [] if adds else [path for path in origins if path.startswith(f"{name}.")]:
         del origins[dotted]
     named = options if isinstance(options, Mapping) else ()
     origins.update({f"{name}.{option}": source for option in named}, **{name: source})
@@ -213,10 +218,8 @@ def _merge_kind(into: dict[str, Any], name: str, options: Any, source: str, orig
 def _explain(item: dict[str, Any], origins: Mapping[str, str]) -> str:
     path = [str(part) for part in item["loc"]]
     dotted = ".".join(path)
-    below = [source for name, source in origins.items() if name.startswith(f"{dotted}.")]
-    above = [source for name, source in origins.items() if dotted.startswith(f"{name}.")]
-    origin = origins.get(dotted) or next(iter([*below, *above]), "")
-    source = f"   (from {origin})" if origin else ""
+    near = [origins[name] for name in origins if dotted.startswith(f"{name}.") or name.startswith(f"{dotted}.")]
+    source = f"   (from {origin})" if (origin := origins.get(dotted) or next(iter(near), "")) else ""
     if item["type"] == "extra_forbidden":
         known = type(getattr(Settings(), path[0]) if path[1:] else Settings()).model_fields
         hint = errors.did_you_mean(path[-1], known) or f" The names are {errors.listing(known)}."
