@@ -1,6 +1,8 @@
 """From log records to the lines that a backend keeps: text, never a line of source, never a secret."""
 
 import logging
+import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +16,8 @@ from penstock.redaction import hidden
 LINE_CHARACTERS: Final = 250_000
 """How long a line may be: 1 MB in any encoding."""
 _OWN_KEYS: Final = frozenset({"event", "level", "logger", "timestamp", "flow_run", "task", "exc_info", "stack_info"})
+_TRACEBACK: Final = "Traceback (most recent call last):\n"
+_FRAME: Final = re.compile(r'^ +File "(.+)", line (\d+), in (.+)$', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +73,14 @@ def capturing(name: str, take: Callable[[Line], None]) -> Iterator[None]:
 
 def text_of(record: logging.LogRecord) -> str:
     """Return the message of a record, structlog's included, and where its exception came from."""
-    event: dict[str, Any] = record.msg if isinstance(record.msg, dict) else {}
+    event: dict[str, Any] = dict(record.msg) if isinstance(record.msg, dict) else {}
     text = str(event["event"]) if "event" in event else record.getMessage()
-    more = [f"{key}={value}" for key, value in event.items() if key not in _OWN_KEYS and not key.startswith("_")]
-    error = _exception(event.get("exc_info") or record.exc_info)
+    error = _exception(event.get("exc_info")) or _exception(record.exc_info)
     trace = [_trace(error)] if error is not None else []
+    if _TRACEBACK in str(event.get("exception")):  # a traceback that was made a text, with lines of source
+        written = _without_source(str(event.pop("exception")))
+        trace = trace or [written]
+    more = [f"{key}={value}" for key, value in event.items() if key not in _OWN_KEYS and not key.startswith("_")]
     return cut(hidden("\n".join([" ".join([text, *more]), *trace])), LINE_CHARACTERS)
 
 
@@ -84,6 +91,8 @@ def cut(text: str, characters: int) -> str:
 
 
 def _exception(found: Any) -> BaseException | None:
+    if found is True:  # the one that is being handled
+        found = sys.exc_info()
     if isinstance(found, tuple):
         found = found[1]
     return found if isinstance(found, BaseException) else None
@@ -93,3 +102,11 @@ def _trace(error: BaseException) -> str:
     described = describe(error)
     frames = [f"  {frame['file']}:{frame['line']} in {frame['function']}" for frame in described["frames"]]
     return "\n".join([*frames, f"  {described['type']}: {described['message']}"])
+
+
+def _without_source(traceback: str) -> str:
+    """Return what `_trace` gives, of the last exception in a written traceback."""
+    last = traceback.rpartition(_TRACEBACK)[2]
+    told = re.search(r"^\S.*", last, re.MULTILINE | re.DOTALL)  # all else is indented
+    frames = [f"  {file}:{line} in {function}" for file, line, function in _FRAME.findall(last)]
+    return "\n".join([*frames, f"  {told[0] if told else ''}"])

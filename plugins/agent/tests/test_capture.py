@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from penstock import logs, redaction
 from penstock.context import context
 from penstock_agent.capture import LINE_CHARACTERS, Line, capturing
 
@@ -37,8 +38,6 @@ def test_a_record_of_structlog_is_its_event_and_its_values(lines: list[Line]) ->
 
 
 def test_a_bound_logger_of_penstock_is_captured(lines: list[Line]) -> None:
-    from penstock import logs
-
     logs.get_logger("penstock.task.x").info("Hello, %s", "you", size=3)
     assert [line.message for line in lines] == ["Hello, you size=3"]
 
@@ -59,6 +58,31 @@ def test_an_exception_is_written_as_frames_and_never_as_source(lines: list[Line]
         assert "a comment in the source" not in line.message
         assert "raise" not in line.message
     assert len(lines) == 2
+
+
+@pytest.mark.parametrize("secret", ["", "no such"], ids=["", "secret"])
+def test_an_exception_out_of_a_bound_logger_is_written_as_frames_and_never_as_source(
+    lines: list[Line], secret: str
+) -> None:
+    def fail() -> None:
+        raise ValueError("no such thing\nat all")  # a comment in the source
+
+    logger = logs.get_logger("penstock.task.x")
+    redaction.hide(secret)
+    try:
+        fail()
+    except ValueError as error:
+        logger.exception("It failed", exception="mine")
+        logger.warning("It failed", exc_info=True, exception="mine")
+        logger.warning("It failed", exc_info=error, exception="mine")
+    said = "*** thing" if secret else "no such thing"
+    for line in lines:
+        first, *frames, last, rest = line.message.splitlines()
+        assert first.startswith("It failed")
+        assert (last, rest) == (f"  ValueError: {said}", "at all")
+        assert frames[-1].endswith(" in fail")
+        assert "a comment in the source" not in line.message
+    assert len(lines) == 3
 
 
 def test_an_enormous_record_is_cut_and_marked(lines: list[Line]) -> None:
