@@ -59,7 +59,7 @@ def fill_in(logger: Any, method: str, event: MutableMapping[str, Any]) -> Mutabl
 
 def hide_secrets(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Take the values of secrets out of a record and its exception; a structlog processor."""
-    if not redaction.active():
+    if not redaction.known():
         return event
     event = structlog.processors.format_exc_info(logger, method, event)
     event.update({key: redaction.hidden(value) for key, value in event.items() if not key.startswith("_")})

@@ -17,9 +17,9 @@ def hide(value: Any) -> None:
             hide(inner)
 
 
-def active() -> bool:
-    """Return whether there is anything to hide."""
-    return bool(_secrets)
+def known() -> list[str]:
+    """Return the texts that are hidden here; another process that is to hide them too is given them."""
+    return [*_secrets]
 
 
 def hidden(value: Any) -> Any:

@@ -79,8 +79,7 @@ class Cache:
             if not isinstance(error, errors.ResultMissingError):
                 _log("The cache of %r cannot be read: %s", self.key, error)
             return []
-        now = clock.now()
-        return [e for e in entries if e.cached_result_expiration is None or e.cached_result_expiration > now]
+        return [e for e in entries if e.cached_result_expiration is None or e.cached_result_expiration > clock.now()]
 
     def _accepts(self, entry: Cached, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> bool:
         name = getattr(self.validator, "__name__", type(self.validator).__name__)

@@ -8,7 +8,7 @@ from itertools import chain
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeAlias
 
-from penstock import clock, errors, settings
+from penstock import clock, errors, redaction, settings
 from penstock.context import enter, leave
 from penstock.engine import records
 from penstock.engine.board import Board
@@ -201,6 +201,7 @@ class Flights:
                 numbers, size = [*numbers[:position], *numbers[position + 1 :]] or numbers, len(calls)
             self._fly_by(size, numbers, left)  # lost together: each alone, unless it is known which is to blame
             return
+        redaction.hide(ended.secrets)
         records.show(ended.records)
         done, pace = len(ended.values), self.pace(numbers[0])
         # those on threads may wait for one another, so that a slow one tells of others

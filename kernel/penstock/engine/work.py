@@ -14,7 +14,7 @@ from itertools import repeat
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from penstock import errors, signals
+from penstock import errors, redaction, signals
 from penstock.context import Frame, context, current
 from penstock.engine import records
 from penstock.engine.caching import Cache
@@ -83,12 +83,17 @@ def is_plain(state: State) -> bool:
 
 @dataclass(slots=True)
 class Ended:
-    """How calls ended: the value of each, and by position the state of those that are not plain successes."""
+    """How calls ended: the value of each, and by position the state of those that are not plain successes.
+
+    From another process the *records* come with it that were logged there, and the *secrets* that are to be hidden in
+    all of this.
+    """
 
     values: list[Any]
     states: dict[int, State] = field(default_factory=dict)
     seconds: float = 0.0
     records: list[logging.LogRecord] = field(default_factory=list)
+    secrets: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -146,7 +151,7 @@ class Work:
         ended = Ended([None] * len(calls))
         with records.collected(ended.records) if self.remote else nullcontext():
             self._run_all(calls, ended, begun + _TOGETHER_SECONDS if self.remote else math.inf)
-        ended.seconds = perf_counter() - begun
+        ended.seconds, ended.secrets = perf_counter() - begun, redaction.known() if self.remote else []
         return ended
 
     def _run_all(self, calls: Sequence[Call], ended: Ended, until: float) -> None:

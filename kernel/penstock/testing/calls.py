@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
-from penstock import Flow, task
+from penstock import Flow, Secret, task
 from penstock.context import context
 
 
@@ -151,6 +151,11 @@ def fail_on(value: int, odd: int) -> int:
     if value == odd:
         raise ValueError(value)
     return value
+
+
+def tell_secret(name: str) -> NoReturn:
+    """Raise ValueError with the value of a secret."""
+    raise ValueError(Secret(name).get())
 
 
 def fail_until(attempt: int) -> int:

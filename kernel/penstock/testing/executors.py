@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import ClassVar, Final
 
 import pytest
 
-from penstock import Flow, clock, errors, hookimpl, hooks, task, triggers, unmapped
+from penstock import Flow, clock, errors, hookimpl, hooks, redaction, task, triggers, unmapped
 from penstock.engine.runs import TaskRun
 from penstock.executors import Executor
 from penstock.states import State
@@ -243,6 +244,14 @@ class ExecutorContract:
             state = flow.run(executor=executor)
         assert state.result[tried].result == 4
         assert round(virtual.monotonic()) == 3600
+
+    def test_a_secret_that_a_task_asked_for_is_hidden_where_the_run_is_driven(self, executor: Executor) -> None:
+        value = f"s3cr3t-{uuid.uuid4().hex}"
+        with Flow("telling") as flow:
+            told = task(calls.tell_secret)("TOKEN")
+        state = flow.run(executor=executor, context={"secrets": {"TOKEN": value}}).result[told]
+        assert (state.message, str(state.result)) == ("ValueError: ***", value)
+        assert redaction.hidden(f"the error is {state.result}") == "the error is ***"
 
     def test_its_spec_restores_it(self, executor: Executor) -> None:
         assert Executor.restore(json.loads(executor.spec().model_dump_json())) == executor
