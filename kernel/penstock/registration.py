@@ -35,6 +35,8 @@ def serialize(flow: "Flow", *, build: bool = False) -> FlowSpec:
     if build:
         if flow.storage is None:
             raise errors.StorageError(f'Flow "{flow.name}" has no storage to be built; set one: flow.storage = Local()')
+        if flow.name not in flow.storage._attached:  # noqa: SLF001 - as when both were pickled
+            flow.storage.add_flow(flow)
         flow.storage.build()
     slugs, run_config = flow.slugs, None if flow.run_config is None else RunConfig.resolve(flow.run_config)
     edges = [_edge(slugs, edge) for edge in flow.edges]

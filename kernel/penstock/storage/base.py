@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, Field, PrivateAttr
 from slugify import slugify
@@ -142,10 +142,8 @@ class Storage(Kind, ABC):
 
     def add_flow(self, flow: "Flow") -> None:
         """Attach *flow*, to be stored by `build`; raises StorageError if another flow has its name."""
-        if self._attached.get(flow.name, flow) is not flow:
-            message = f'This {self.type} storage already holds another flow named "{flow.name}"; rename one of them'
-            raise errors.StorageError(message)
-        self._attached[flow.name] = flow
+        if self._attached.setdefault(flow.name, flow) is not flow:
+            raise errors.StorageError(f'This {self.type} storage already holds another flow "{flow.name}"; rename one')
 
     def detach(self, flow: "Flow") -> None:
         """Let go of *flow*, because it has another storage now."""
@@ -183,6 +181,11 @@ class Storage(Kind, ABC):
             raise errors.StorageError(f"{message}; install the version of its plugin that stored it")
         load = scripts.flow_from_script if reference.format == "script" else scripts.flow_from_pickle
         return load(name, content, reference.location)
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Pickle this storage without the flows that are attached, of which each is stored on its own."""
+        state = super().__getstate__()
+        return {**state, "__pydantic_private__": {**state["__pydantic_private__"], "_attached": {}}}
 
     def __contains__(self, name: object) -> bool:
         """Return whether a flow of that name is attached or stored."""

@@ -38,10 +38,9 @@ def load_flows(path: str | Path) -> "dict[str, Flow]":
     with errors.told_as(errors.FlowFileError, f"The flow file {path} cannot be read", OSError):
         content = path.read_bytes()
     folder, parts = path.resolve().parent, list[str]()
-    places = [str(folder)]
     while (folder / "__init__.py").is_file():
         folder, parts = folder.parent, [folder.name, *parts]
-    for place in [str(folder), *places]:
+    for place in (str(folder), str(path.resolve().parent)):
         if place not in sys.path:
             sys.path.insert(0, place)
     return _execute(content, str(path), ".".join(parts))
@@ -55,8 +54,7 @@ def flow_from_script(name: str, content: bytes, location: str) -> "Flow":
 def choose(flows: "dict[str, Flow]", name: str | None, location: str) -> "Flow":
     """Return the flow *name* of a file's flows, or its only one if *name* is None; raises FlowFileError."""
     if not flows:
-        expected = "`with Flow(...) as flow:` outside of any function"
-        raise errors.FlowFileError(f"{location} defines no flow at module level; expected {expected}")
+        raise errors.FlowFileError(f"{location} defines no flow at module level; expected is `with Flow(...) as flow:`")
     if name is None and len(flows) > 1:
         message = f"{location} defines several flows: {errors.listing(flows)}. Name one: {location}:{min(flows)}"
         raise errors.FlowFileError(message)
@@ -127,9 +125,8 @@ def flow_from_pickle(name: str, content: bytes, location: str) -> "Flow":
     except Exception as error:  # what a user's tasks hold
         here = versions()
         differ = [f"{k} {v} then, {here.get(k)} here" for k, v in then.items() if here.get(k) != v]
-        message = f'Flow "{name}" at {location} cannot be unpickled: {type(error).__name__}: {error}. '
-        message += f"Versions that differ: {errors.listing(differ)}"
-        raise errors.StorageError(message) from error
+        message = f'Flow "{name}" at {location} cannot be unpickled: {type(error).__name__}: {error}'
+        raise errors.StorageError(f"{message}. Versions that differ: {errors.listing(differ)}") from error
     return flow
 
 

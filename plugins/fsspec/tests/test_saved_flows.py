@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from penstock import Flow, Parameter, errors, task
+from penstock.storage import Storage
+from penstock_fsspec import Local
 
 
 def doubling(name: str = "My Flow!") -> Flow:
@@ -89,3 +91,23 @@ def test_the_hash_is_that_of_the_metadata() -> None:
     assert doubling().serialized_hash() != doubling("other").serialized_hash()
     with pytest.raises(errors.StorageError, match="has no storage to be built"):
         doubling().serialized_hash(build=True)
+
+
+def test_a_flow_is_pickled_without_those_that_share_its_storage(tmp_path: Path) -> None:
+    storage = Local(tmp_path, stored_as_script=False)
+    flow, other = doubling("one"), Flow("two", on_failure=lambda *_: next(numbers))
+    numbers = (None for _ in range(3))  # so the other cannot be pickled at all
+    flow.storage = storage
+    alone = flow.save("alone.penstock").stat().st_size
+    other.storage = storage
+    assert flow.save("beside.penstock").stat().st_size == alone
+    assert "two" in storage
+
+
+def test_a_flow_that_was_saved_with_its_storage_is_stored_in_it(tmp_path: Path) -> None:
+    flow = doubling("one")
+    flow.storage = Local(tmp_path, stored_as_script=False)
+    loaded = Flow.load(flow.save("one.penstock"))
+    spec = loaded.serialize(build=True).storage
+    assert spec is not None
+    assert Storage.restore(spec).get_flow("one").run().is_successful()
