@@ -132,6 +132,28 @@ def test_a_program_with_handlers_of_its_own_keeps_them(tmp_path: Path) -> None:
     assert shown.count("Hello, Ada!") == 1
 
 
+PRINTING = """
+import structlog
+structlog.configure(
+    processors=[structlog.processors.KeyValueRenderer(key_order=["event"])],
+    logger_factory=structlog.PrintLoggerFactory(__import__("sys").stderr),
+)
+"""
+
+
+def test_a_program_that_has_configured_structlog_keeps_that_and_penstock_its_own(tmp_path: Path) -> None:
+    after = "structlog.get_logger().info('the program', size=3)\n"
+    shown = run(tmp_path, PRINTING + after + SCRIPT + after).splitlines()
+    assert [shown[0], shown[-1]] == ["event='the program' size=3"] * 2
+    assert [json.loads(line)["event"] for line in shown[3:5]] == ["Hello, Ada!", "careful"]
+
+
+def test_without_a_configuration_of_structlog_its_loggers_do_as_penstocks(tmp_path: Path) -> None:
+    shown = run(tmp_path, SCRIPT + "import structlog\nstructlog.get_logger('penstock.mine').info('mine', size=3)\n")
+    last = json.loads(shown.splitlines()[-1])
+    assert (last["event"], last["size"], last["logger"]) == ("mine", 3, "penstock.mine")
+
+
 @pytest.mark.parametrize("level", ["ERROR", "CRITICAL"])
 def test_nothing_is_shown_below_the_level(level: str, tmp_path: Path) -> None:
     assert "careful" not in run(tmp_path, SCRIPT, PENSTOCK_LOGGING__LEVEL=level)

@@ -22,7 +22,7 @@ NARRATION: Final = "penstock.narration"
 """The logger of what penstock itself says of each change of state; what flows log comes from others."""
 _CONTEXT_KEYS: Final = ("flow_run_name", "task_full_name")
 _lock: Final = threading.Lock()
-_configured = False
+_processors: Final[list[Any]] = []
 
 
 class _Handler(logging.StreamHandler[Any]):
@@ -67,16 +67,15 @@ def hide_secrets(logger: Any, method: str, event: MutableMapping[str, Any]) -> M
 
 
 def configure(processors: Iterable[Callable[..., Any]] = (), *, force: bool = False) -> None:
-    """Set up structlog, and a handler on standard error unless the program has handlers of its own.
+    """Set up penstock's loggers, and a handler on standard error unless the program has handlers of its own.
 
-    Does nothing the second time, unless *force*. *processors* are called with every record after the kernel's own.
+    Structlog's other loggers do as these, unless the program has configured them. Does nothing the second time, unless
+    *force*. *processors* are called with every record after the kernel's own.
     """
-    global _configured  # noqa: PLW0603 - once per process, behind the lock
     root = logging.getLogger(ROOT)
     with _lock:
-        if _configured and not force:
+        if _processors and not force:
             return
-        _configured = True
         for handler in [handler for handler in root.handlers if isinstance(handler, _Handler)]:
             root.removeHandler(handler)
         root.setLevel(settings.get().logging.level)
@@ -84,10 +83,10 @@ def configure(processors: Iterable[Callable[..., Any]] = (), *, force: bool = Fa
             stdlib.add_log_level, stdlib.add_logger_name, stdlib.ExtraAdder(), spread_extra, fill_in,
             structlog.processors.TimeStamper(fmt="iso", utc=True), add_run, *processors, hide_secrets,
         ]  # fmt: skip
-        structlog.configure(
-            processors=[stdlib.filter_by_level, *shared, stdlib.ProcessorFormatter.wrap_for_formatter],
-            logger_factory=stdlib.LoggerFactory(), wrapper_class=stdlib.BoundLogger, cache_logger_on_first_use=True,
-        )  # fmt: skip
+        _processors[:] = [stdlib.filter_by_level, *shared, stdlib.ProcessorFormatter.wrap_for_formatter]
+        if not structlog.is_configured():  # by the program, whose own loggers are its own affair
+            factory = stdlib.LoggerFactory()
+            structlog.configure(_processors, stdlib.BoundLogger, dict, factory, cache_logger_on_first_use=True)
         collected = any(getattr(handler, "collects", False) for handler in root.handlers)
         if not (collected or logging.getLogger().handlers):
             root.addHandler(_make_handler(shared))
@@ -110,7 +109,8 @@ def _renderers() -> list[Any]:
 def get_logger(name: str = ROOT) -> stdlib.BoundLogger:
     """Return a logger that takes both the standard library's arguments and structlog's keywords."""
     configure()
-    logger: stdlib.BoundLogger = stdlib.get_logger(name).bind()
+    lazy = structlog.wrap_logger(logging.getLogger(name), _processors, stdlib.BoundLogger, dict)
+    logger: stdlib.BoundLogger = lazy.bind()
     return logger
 
 
