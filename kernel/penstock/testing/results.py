@@ -21,6 +21,10 @@ _TRAVERSALS: Final = [
     *["../x", "a/../../x", "..", "/etc/x", "a/\0x"],
     *["%2e%2e/x", "..%2fx", "%252e%252e/x", f"{_LOOK_ALIKE}/x"],
 ]
+_NAMES: Final = [
+    *["a b", "a+b", "a%20b", "a%2Bb", "a%", "a?b", "a#b", "a&b=c", "a;b", "a,b", "a'b", 'a"b', "a:b", "a@b", "a*b"],
+    *["[a]", "{a}", "~a", " a", "a ", "a.", "$a", "!a", "a|b", "a<b>", "grüße", "流れ", "\N{PILE OF POO}", "x" * 200],
+]
 Failing: TypeAlias = Callable[[Result, Exception, int], Result]
 """Returns a result over the place of another, of which the n-th call to that place raises an exception."""
 
@@ -78,6 +82,13 @@ class ResultContract:
         where = fixed.write("new", name="x")
         assert fixed.read(where) == "new"
         assert fixed.exists(name="x")
+
+    def test_locations_with_any_characters_are_kept_apart(self, result: Result) -> None:
+        fixed = result.model_copy(update={"location": "day/{name}/x"})
+        places = {name: fixed.write(name, name=name) for name in _NAMES}
+        assert {name: fixed.read(place) for name, place in places.items()} == {name: name for name in _NAMES}
+        assert {name: fixed.read(place.location) for name, place in places.items()} == {name: name for name in _NAMES}
+        assert [name for name in _NAMES if not fixed.exists(name=name)] == []
 
     def test_values_without_a_template_do_not_meet(self, result: Result) -> None:
         places = [result.write(number) for number in range(20)]
