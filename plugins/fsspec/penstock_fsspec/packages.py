@@ -16,9 +16,11 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -35,6 +37,7 @@ MOST_FILES: Final = 100_000
 """How many files a package may have."""
 _LEFT_OUT: Final = re.compile(r"__pycache__|\..*|.*\.py[co]|.*\.egg-info|node_modules")
 _FILE, _PROGRAM = 0o644, 0o755
+_DEEPEST: Final = 40  # links to links, as in Linux
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")  # the first file, or the end of one that has none
 
 
@@ -85,9 +88,8 @@ def repack(archive: bytes, *, strip: int = 0) -> bytes:
     The first *strip* parts of every name are left off. A link becomes a copy of the file or files it leads to. Raises
     ValueError if it cannot be read, leads out of itself, or is too much.
     """
-    files, links = _read(archive)
-    copies = [copy for name, target in links.items() for copy in _copied(name, target, files)]
-    shorter = (("/".join(file.name.split("/")[strip:]), file) for file in (*files.values(), *copies))
+    files = _followed(*_read(archive))
+    shorter = (("/".join(file.name.split("/")[strip:]), file) for file in files.values())
     return pack(File(name, file.content, file.executable) for name, file in shorter if name)
 
 
@@ -226,6 +228,37 @@ def _zip_members(archive: bytes) -> Iterator[_Member]:
                 target = posixpath.join(posixpath.dirname(member.filename), opened.read(member).decode())
             executable = bool(mode & stat.S_IXUSR)
             yield _Member(member.filename, member.file_size, executable, target, partial(opened.read, member))
+
+
+def _followed(files: dict[str, File], links: dict[str, str]) -> dict[str, File]:
+    """Return *files* with copies of what *links* lead to, be it by other links; those in a circle come last."""
+    files, bound = dict(files), _Bound()
+    for file in files.values():
+        bound.add(len(file.content))
+    for left in reversed(range(_DEEPEST)):
+        free = _free(links) if left else set()
+        for name in sorted(free or links):
+            for copy in _copied(name, links[name], files):
+                bound.add(len(copy.content))
+                files[copy.name] = copy
+        links = {name: target for name, target in links.items() if free and name not in free}
+    return files
+
+
+def _free(links: dict[str, str]) -> set[str]:
+    """Return those of *links* with no other one on the way to what they lead to, nor in it."""
+    below = Counter(folder for name in links for folder in _way(name))
+    return {
+        name
+        for name, target in links.items()
+        if not any(one in links and one != name for one in _way(target))
+        and below[target] == name.startswith(f"{target}/")
+    }
+
+
+def _way(path: str) -> Iterator[str]:
+    """Yield the folders that *path* is in, and itself."""
+    return accumulate(path.split("/"), "{}/{}".format)
 
 
 def _copied(name: str, target: str, files: dict[str, File]) -> list[File]:

@@ -203,6 +203,40 @@ def test_links_inside_of_an_archive_become_copies() -> None:
     assert listed(packages.repack(archive, strip=1)) == dict.fromkeys(names, b"1")
 
 
+def test_links_to_links_become_copies_too() -> None:
+    archive = tar(
+        (member("top/z/a.py"), b"1"),
+        (member("top/again", tarfile.SYMTYPE, "latest"), b""),
+        (member("top/b.py", tarfile.SYMTYPE, "latest/a.py"), b""),
+        (member("top/latest", tarfile.SYMTYPE, "z"), b""),
+        (member("top/z/c.py", tarfile.SYMTYPE, "a.py"), b""),
+    )
+    names = ["b.py", *[f"{folder}/{file}.py" for folder in ("again", "latest", "z") for file in "ac"]]
+    assert listed(packages.repack(archive, strip=1)) == dict.fromkeys(names, b"1")
+
+
+def test_links_in_a_circle_are_followed_once_or_refused() -> None:
+    folders = tar(
+        (member("a/x"), b"1"),
+        (member("a/b", tarfile.SYMTYPE, "../b"), b""),
+        (member("b/y"), b"2"),
+        (member("b/a", tarfile.SYMTYPE, "../a"), b""),
+        (member("b/b", tarfile.SYMTYPE, "."), b""),
+    )
+    assert {"a/x", "a/b/y", "b/y", "b/a/x", "b/b/y"} <= set(listed(packages.repack(folders)))
+    with pytest.raises(ValueError, match="link to"):
+        packages.repack(tar((member("a", tarfile.SYMTYPE, "b"), b""), (member("b", tarfile.SYMTYPE, "a"), b"")))
+
+
+def test_copies_count_as_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "MOST_FILES", 30)
+    links = [
+        (member(f"{number}/{end}", tarfile.SYMTYPE, f"../{number - 1}"), b"") for number in range(1, 9) for end in "ab"
+    ]
+    with pytest.raises(ValueError, match="more than 30 files"):
+        packages.repack(tar((member("0/x"), b""), *links))
+
+
 @pytest.mark.parametrize(
     ("archive", "message"),
     [
