@@ -26,7 +26,7 @@ _SHOWN: Final = 300  # characters of git's own words
 class Credentials:
     """Who we are, and the name of the secret that says so."""
 
-    username: str
+    username: str = field(repr=False)  # may be the token
     password: str = field(repr=False)
     secret: str
 

@@ -224,6 +224,11 @@ class TestCredentials:
             pinned(Git("flow.py", **secret))
         assert web.address not in str(caught.value)
 
+    def test_a_token_in_place_of_a_user_is_not_shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TOKEN", "s3cr3t")
+        options = {"git_token_secret_name": "TOKEN", "format_access_token": False}
+        assert "s3cr3t" not in repr(Git("flow.py", "acme/flows", **options)._remote())
+
     def test_a_url_with_credentials_in_it_is_refused_and_not_shown(self) -> None:
         for url in ("https://acme:s3cr3t@h/x", "https://s3cr3t@h/x", "ssh://git:s3cr3t@h/x"):
             with pytest.raises(errors.SettingsError, match="git_clone_url_secret_name") as caught:
