@@ -20,7 +20,6 @@ from penstock.context import context
 ROOT: Final = "penstock"
 NARRATION: Final = "penstock.narration"
 """The logger of what penstock itself says of each change of state; what flows log comes from others."""
-_CONTEXT_KEYS: Final = ("flow_run_name", "task_full_name")
 _lock: Final = threading.Lock()
 _processors: Final[list[Any]] = []
 
@@ -35,9 +34,9 @@ class _Handler(logging.StreamHandler[Any]):
 
 def add_run(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Add the flow run and the task that a record comes from; a structlog processor."""
-    for key in _CONTEXT_KEYS:
-        if (value := context.get(key)) is not None:
-            event.setdefault(key.removesuffix("_name").removesuffix("_full"), value)
+    for key, name in (("flow_run", "flow_run_name"), ("task", "task_full_name")):
+        if (value := context.get(name)) is not None:
+            event.setdefault(key, value)
     return event
 
 

@@ -281,6 +281,19 @@ def test_options_are_validated_by_the_classs_own_fields() -> None:
         assert fleet(7).spec().model_dump() == {"type": "fleet", "options": {"ships": 7}, "distribution": None}
 
 
+def test_an_option_that_cannot_be_data_is_an_error_that_names_its_class() -> None:
+    class Fleet(Executor):
+        type: ClassVar[str] = "fleet"
+        ships: Any = None
+
+        def open(self) -> Any:
+            raise NotImplementedError
+
+    for ships in (object(), b"\xff"):
+        with pytest.raises(errors.SettingsError, match='An option of executor "fleet" cannot travel as data: '):
+            Fleet(ships=ships).spec()
+
+
 def test_the_registry_is_never_half_built() -> None:
     assert manager.registry() is manager.registry()
     assert set(manager.registry().offers) == set(lookup.FACADES)

@@ -57,8 +57,13 @@ class Kind(BaseModel, extra="forbid", validate_assignment=True, arbitrary_types_
             raise errors.SettingsError(explain(type(self), error)) from error
 
     def spec(self) -> KindSpec:
-        """Return this object as data; fields that hold their default are left out."""
-        options = self.model_dump(mode="json", exclude_defaults=True)
+        """Return this object as data; fields that hold their default are left out.
+
+        Raises SettingsError if an option holds what cannot be data.
+        """
+        failure = f'An option of {self.kind} "{self.type}" cannot travel as data'
+        with errors.told_as(errors.SettingsError, failure, ValueError):  # which pydantic's errors are
+            options = self.model_dump(mode="json", exclude_defaults=True)
         return KindSpec(type=self.type, options=options, distribution=lookup.distribution_of(self.kind, self.type))
 
     @classmethod
