@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from penstock.redaction import hidden
 from penstock.states import Mapped, Paused, State, TriggerFailed
 
 if TYPE_CHECKING:
@@ -135,4 +136,4 @@ def _passed(final: State, edge: "Edge", index: int | None) -> Any:
 def _short(value: Any) -> str:
     short = reprlib.Repr()
     short.maxstring = short.maxother = _LONGEST_VALUE
-    return short.repr(value)
+    return short.repr(hidden(value))  # first, as nobody knows a secret by its half

@@ -48,6 +48,35 @@ def test_a_run_that_is_left_waiting_says_for_what(penstock: Callable[..., Any]) 
     assert re.search(r"contract · running in \d\.\d s: sign waits for somebody to let it go on\n", done.out)
 
 
+LOGIN = """
+from penstock import Flow, Secret, task
+
+@task
+def ask():
+    return Secret("TOKEN").get()
+
+@task
+def log_in(token, options):
+    raise ValueError(token)
+
+with Flow("login") as flow:
+    token = ask()
+    log_in(token, {"header": token})
+"""
+
+
+@pytest.mark.parametrize("executor", ["in-process", "processes"])
+def test_a_secret_among_the_inputs_is_not_shown(
+    penstock: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, executor: str
+) -> None:
+    Path("login.py").write_text(LOGIN, encoding="utf-8")
+    monkeypatch.setenv("PENSTOCK_SECRETS__TOKEN", f"{'x' * 200}s3cr3t")
+    done = penstock("run", "login.py", "--executor", executor)
+    assert "inputs: options={'header': '***'}, token='***'" in done.out
+    assert "xxx" not in done.out
+    assert "s3cr3t" not in done.out
+
+
 def test_json_is_an_event_per_line(penstock: Callable[..., Any], census: Path) -> None:
     events = [json.loads(line) for line in penstock("run", "census.py", "--json", "-p", "limit=1").out.splitlines()]
     assert [events[0]["event"], events[-1]["event"]] == ["flow_run", "flow_run"]

@@ -153,7 +153,7 @@ class OnFileSystem(Kind, ABC):
         except errors.PenstockError:
             raise
         except ValueError as error:
-            raise unfit(f"{subject}: {error}") from error
+            raise unfit(redaction.hidden(f"{subject}: {error}")) from error
         except Exception as error:  # the file system's client is other people's code
             advice = self.advice(error)
             if advice is None and isinstance(error, FileNotFoundError):

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from penstock import Flow, Secret, errors
+from penstock import Flow, Secret, errors, redaction
 from penstock.storage import Storage
 from penstock_fsspec import FsspecResult, FsspecStorage
 from penstock_fsspec.options import revealed
+from penstock_fsspec.testing import failing
 
 
 def test_of_a_secret_only_the_name_travels(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,6 +62,14 @@ def test_a_credential_that_would_travel_is_refused(options: dict[str, Any], name
 def test_a_password_in_a_url_is_refused() -> None:
     with pytest.raises(errors.StorageError, match='"url" of the fsspec result looks like a credential'):
         FsspecResult("sftp://user:s3cr3t@host/results").spec()
+
+
+@pytest.mark.parametrize("error", [ValueError("no key: s3cr3t"), OSError("no key: s3cr3t"), RuntimeError("s3cr3t")])
+def test_what_a_client_says_shows_no_secret(error: Exception) -> None:
+    redaction.hide("s3cr3t")
+    with pytest.raises(errors.ResultError, match=r"\*\*\*") as caught:
+        failing(FsspecResult("memory://x"), error, 1).exists("a")
+    assert "s3cr3t" not in str(caught.value)
 
 
 def test_other_options_travel_as_they_are() -> None:
