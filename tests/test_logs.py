@@ -132,6 +132,14 @@ def test_a_program_with_handlers_of_its_own_keeps_them(tmp_path: Path) -> None:
     assert shown.count("Hello, Ada!") == 1
 
 
+def test_handlers_that_a_program_sets_up_later_show_nothing_twice(tmp_path: Path) -> None:
+    before = "import logging\nimport penstock.logs\npenstock.logs.get_logger().info('early')\nlogging.warning('root')\n"
+    shown = run(tmp_path, before + SCRIPT).splitlines()
+    assert shown[1] == "WARNING:root:root"
+    said = [json.loads(line)["event"] for line in [shown[0], *shown[2:]]]
+    assert said.count("Hello, Ada!") == said.count("early") == 1
+
+
 PRINTING = """
 import structlog
 structlog.configure(

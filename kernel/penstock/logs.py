@@ -42,10 +42,8 @@ def add_run(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Muta
 
 def spread_extra(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Take the standard library's `extra={...}` for keywords; a structlog processor."""
-    extra = event.get("extra")
-    if isinstance(extra, Mapping):
-        del event["extra"]
-        event.update(extra)
+    if isinstance(event.get("extra"), Mapping):
+        event.update(event.pop("extra"))
     return event
 
 
@@ -77,6 +75,7 @@ def configure(processors: Iterable[Callable[..., Any]] = (), *, force: bool = Fa
             return
         for handler in [handler for handler in root.handlers if isinstance(handler, _Handler)]:
             root.removeHandler(handler)
+            root.propagate = True
         root.setLevel(settings.get().logging.level)
         shared: list[Any] = [
             stdlib.add_log_level, stdlib.add_logger_name, stdlib.ExtraAdder(), spread_extra, fill_in,
@@ -89,6 +88,7 @@ def configure(processors: Iterable[Callable[..., Any]] = (), *, force: bool = Fa
         collected = any(getattr(handler, "collects", False) for handler in root.handlers)
         if not (collected or logging.getLogger().handlers):
             root.addHandler(_make_handler(shared))
+            root.propagate = False  # a single logging.warning() gives the root a handler, which would show all again
 
 
 def _make_handler(shared: list[Any]) -> _Handler:
