@@ -86,7 +86,7 @@ class Kind(BaseModel, extra="forbid", validate_assignment=True, arbitrary_types_
         `"s3://bucket/flows | zstd"`. *options* are added.
         """
         if isinstance(value, cls):
-            return value if not options else type(value)(**{**value.model_dump(), **options})
+            return value if not options else type(value)(**{**dict(value), **options})
         if isinstance(value, KindSpec):
             return cls.restore(value)
         if isinstance(value, Mapping) and set(value) <= {"type", "options", "distribution"} and "options" in value:
@@ -99,7 +99,7 @@ class Kind(BaseModel, extra="forbid", validate_assignment=True, arbitrary_types_
         given = {**found, **options}
         if given.keys().isdisjoint({"type", "url"}):
             raise errors.SettingsError(f"{cls.kind} needs a type or a url; found {sorted(given) or 'nothing'}")
-        make = lookup.find(cls.kind, given.pop("type")) if "type" in given else cls._for_url(given["url"]).from_url
+        make = lookup.find(cls.kind, str(given.pop("type"))) if "type" in given else cls._for_url(given["url"]).from_url
         made: Self = make(**given)
         return made
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from penstock import Flow, clock, errors, task
+from penstock import Flow, Secret, clock, errors, task
 from penstock.results import Result
 from penstock.storage import Source, Storage
 from penstock_fsspec import (
@@ -162,6 +162,22 @@ def test_a_path_without_a_script_is_named(flow: Flow, tmp_path: Path) -> None:
         errors.StorageError, match=r'"nothing at all" is not at .*missing\.py; correct the option "path"'
     ):
         storage.build()
+
+
+def test_options_that_are_added_to_an_object_take_none_of_its_own_away(tmp_path: Path) -> None:
+    plain = Local(tmp_path, package=tmp_path, layers=["zstd"], storage_options={"token": Secret("TOKEN")})
+    plain.references = {"a": Source("a", b"", "script", clock.now()).refer("a/1")}
+    labelled = Storage.resolve(plain, labels={"here"})
+    assert isinstance(labelled, Local)
+    assert (labelled.labels, labelled.package) == ({"here"}, tmp_path)
+    labelled.labels = set()
+    assert labelled == plain
+
+
+@pytest.mark.parametrize("wrong", [3, ["local"], None])
+def test_a_type_that_is_no_text_is_an_error(wrong: object) -> None:
+    with pytest.raises(errors.UnknownTypeError, match="No plugin offers a storage"):
+        Storage.resolve({"type": wrong})
 
 
 def test_a_url_is_needed_where_a_url_is_meant() -> None:
