@@ -6,6 +6,7 @@ and a move.
 """
 
 import contextlib
+import errno
 import os
 import threading
 import uuid
@@ -20,6 +21,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 _looking: Final = threading.Lock()
 _RIGHTS: Final = 0o666  # less what the umask takes, as for any file
+_WITHOUT_SYNC: Final = (errno.EINVAL, errno.ENOTSUP)  # what shares of Windows answer where a folder is to be synced
 
 
 def replace(filesystem: AbstractFileSystem, address: str, content: bytes) -> None:
@@ -104,6 +106,9 @@ def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _WITHOUT_SYNC:
+            raise
     finally:
         os.close(descriptor)
 

@@ -54,6 +54,26 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("write", [atomic.replace, atomic.create])
+def test_a_share_whose_folders_cannot_be_synced_holds_files_all_the_same(
+    local: LocalFileSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Any
+) -> None:
+    codes = {"folder": errno.EINVAL}
+    sync = os.fsync
+
+    def refuse_folders(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(codes["folder"], "no sync of a folder")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse_folders)
+    write(local, str(tmp_path / "new" / "file"), b"content")
+    assert (tmp_path / "new" / "file").read_bytes() == b"content"
+    codes["folder"] = errno.EIO
+    with pytest.raises(OSError, match="no sync"):
+        write(local, str(tmp_path / "other"), b"content")
+
+
 @pytest.mark.parametrize("call", ["fsync", "rename"])
 def test_a_failure_to_create_leaves_nothing(
     local: LocalFileSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
