@@ -153,6 +153,13 @@ def test_what_shows_a_secret_by_its_repr_is_hidden_too(value: str, wrap: Callabl
     assert not any(part in shown for part in ("s3cr3t", "two"))
 
 
+def test_a_secret_is_hidden_without_the_space_around_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "s3cr3t\n")
+    assert redaction.hidden(f"Bearer {Secret('TOKEN').get().strip()}, {Secret('TOKEN').get()}") == "Bearer ***, ***\n"
+    redaction.hide("  ab \n")
+    assert redaction.hidden("  ab \n") == "  ab \n"
+
+
 def test_what_shows_no_secret_stays_what_it_is() -> None:
     redaction.hide("s3cr3t")
     redaction.hide("12345")

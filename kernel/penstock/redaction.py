@@ -10,8 +10,8 @@ _secrets: Final[set[str]] = set()  # one for the process, as its log is; threads
 
 def hide(value: Any) -> None:
     """Have the texts in *value* hidden from now on, as they are and as JSON and `repr` write them."""
-    if isinstance(value, str) and len(value) >= _SHORTEST:
-        _secrets.update((value, json.dumps(value)[1:-1], repr(value)[1:-1]))
+    if isinstance(value, str) and len(bare := value.strip()) >= _SHORTEST:  # the rest is often stripped
+        _secrets.update((bare, json.dumps(bare)[1:-1], repr(bare)[1:-1]))
     elif isinstance(value, Mapping | list | tuple):
         for inner in value.values() if isinstance(value, Mapping) else value:
             hide(inner)
