@@ -93,6 +93,19 @@ def test_a_task_has_the_secrets_of_its_run() -> None:
     assert flow.run(context={"secrets": {"TOKEN": "s3cr3t"}}).result[asked].result == "s3"
 
 
+@pytest.mark.parametrize("executor", ["in-process", "processes"])
+def test_the_secrets_of_a_run_are_hidden_though_a_task_asks_its_context(executor: str) -> None:
+    @task
+    def leak() -> None:
+        raise ValueError(context.secrets["TOKEN"])
+
+    with Flow("leaking") as flow:
+        leaked = leak()
+    state = flow.run(executor=executor, context={"secrets": {"TOKEN": "s3cr3t"}}).result[leaked]
+    assert state.message == "ValueError: ***"
+    assert redaction.hidden(str(state.result)) == "***"
+
+
 def test_what_was_asked_for_is_hidden_in_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN", "s3cr3t")
 

@@ -6,7 +6,7 @@ from concurrent import futures
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from penstock import errors, narration, settings, signals
+from penstock import errors, narration, redaction, settings, signals
 from penstock.context import Frame, active_flow, current
 from penstock.engine.board import CLEAN, ODD, Board
 from penstock.engine.collecting import rare_collections
@@ -77,6 +77,7 @@ def run_flow(
     of_tasks, of_flows = narration.observers(watched=bool(task_observers := calls.task_run_observers()))
     task_observers, flow_observers = [*task_observers, *of_tasks], [*calls.flow_run_observers(), *of_flows]
     values = run_values(run, context or {})
+    redaction.hide(values.get("secrets"))  # a task may take them out of its context, and ask nobody
     result, checkpointing = result_of(flow)
     setup = Setup(
         run=run, frame=Frame(values, current(), RUN_LAZY), values=values, slugs=lambda: flow.slugs,
@@ -130,8 +131,7 @@ def _settled(flow: "Flow", state: State) -> State:
     reference = [state.result[task] for task in flow.reference_tasks()]
     ends = {child for one in reference for child in (one.map_states if isinstance(one, Mapped) else (one,))}
     handler = flow.terminal_state_handler
-    handlers = [lambda _flow, _old, end: handler(flow, end, ends)]
-    new = asked(handlers, flow, state, state, what="The terminal state handler")
+    new = asked([lambda _, _old, end: handler(flow, end, ends)], flow, state, state, what="The terminal state handler")
     new.result = new.result if new.result is not None else state.result
     return new
 

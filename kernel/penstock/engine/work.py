@@ -147,8 +147,8 @@ class Work:
 
         Several calls in another process may take a while together; those that are left then have no value.
         """
-        begun = perf_counter()
-        ended = Ended([None] * len(calls))
+        begun, ended = perf_counter(), Ended([None] * len(calls))
+        redaction.hide(self.values.get("secrets") if self.remote else None)  # as the driver has
         with records.collected(ended.records) if self.remote else nullcontext():
             self._run_all(calls, ended, begun + _TOGETHER_SECONDS if self.remote else math.inf)
         ended.seconds, ended.secrets = perf_counter() - begun, redaction.known() if self.remote else []
