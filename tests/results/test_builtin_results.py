@@ -41,6 +41,14 @@ def test_a_location_is_a_text() -> None:
         MemoryResult(location=lambda **known: "here")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("change", [(b"result 1", b"result 2"), (b'{"length"', b'{"coding": "x", "length"')])
+def test_a_result_of_a_newer_format_may_be_that(change: tuple[bytes, bytes]) -> None:
+    result = MemoryResult(location="x")
+    result.put("x", result.get(result.write(1).location).replace(*change))
+    with pytest.raises(errors.ResultCorruptError, match="newer"):
+        result.read("x")
+
+
 def test_a_bare_pickle_is_no_result() -> None:
     result = MemoryResult()
     result.put("old", pickle.dumps([1, 2]))

@@ -115,13 +115,13 @@ def pack(serializer: Serializer, value: Any) -> bytes:
 def unpack(content: bytes, address: str, serializer: Serializer) -> Any:
     """Return the value that *content* holds, read with the serializer its header names."""
     if not content.startswith(MAGIC):
-        message = f"What lies at {address} is not a penstock result: it does not begin with {MAGIC.decode().strip()!r}"
+        message = f"What lies at {address} is not a penstock result, or a newer one: it does not begin with {MAGIC!r}"
         raise errors.ResultCorruptError(message)
     end = content.find(b"\n", len(MAGIC), len(MAGIC) + _LONGEST_HEADER)
     try:
         header = _Header.model_validate_json(content[len(MAGIC) : end] if end > 0 else b"")
     except ValueError as error:
-        raise errors.ResultCorruptError(f"The result at {address} is damaged: its header cannot be read") from error
+        raise errors.ResultCorruptError(f"The header of the result at {address} is damaged, or newer") from error
     body = content[end + 1 :]
     found = sha256(body).hexdigest()
     if len(body) != header.length or found != header.sha256:
