@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,14 @@ with Flow("answers") as flow:
     answer()
 """
 
+_FETCH: Final = """
+import json, sys
+from penstock.storage import Storage
+
+storage = Storage.restore(json.loads(sys.argv[1]))
+sys.stdout.buffer.write(storage.fetch(storage.references["a flow"]))
+"""
+
 Failing: TypeAlias = Callable[[Storage, Exception, int], Storage]
 """Returns a storage over the place of another, of which the n-th call to that place raises an exception."""
 _FAULTS: Final[dict[str, Exception]] = {
@@ -54,6 +63,8 @@ class StorageContract:
 
     lists: ClassVar[bool] = False
     """Whether it can say what it has stored, and remove it."""
+    durable: ClassVar[bool] = True
+    """Whether other processes find what this one has stored, as agents have to."""
 
     @pytest.fixture
     def storage(self) -> Storage:
@@ -123,6 +134,15 @@ class StorageContract:
         restored = _travelled(storage)
         assert restored == storage
         assert restored.fetch(restored.references["answers"]) == storage.fetch(storage.references["answers"])
+
+    def test_another_process_finds_what_was_stored(self, storage: Storage) -> None:
+        if not self.durable:
+            return
+        storage.references = {"a flow": storage.put(_source(content=b"content"))}
+        done = subprocess.run(
+            [sys.executable, "-c", _FETCH, storage.spec().model_dump_json()], check=False, capture_output=True
+        )
+        assert done.stdout == b"content", done.stderr.decode()
 
     def test_a_script_is_stored_as_it_is_and_executed_only_to_load_it(
         self, storage: Storage, script: ModuleType, marker: Path

@@ -18,7 +18,9 @@ class OnFiles(StorageContract):
     lists = True
 
 
-class OnAnyFileSystem(OnFiles):
+class InMemory(OnFiles):
+    durable = False
+
     @pytest.fixture
     def failing(self) -> Failing:
         return testing.failing  # type: ignore[return-value]  # of storages
@@ -36,7 +38,7 @@ class TestLocalInItsDefaultFolder(OnFiles):
         return Local()
 
 
-class TestStorageOnAMemoryFileSystem(OnAnyFileSystem):
+class TestStorageOnAMemoryFileSystem(InMemory):
     @pytest.fixture
     def storage(self) -> Storage:
         return FsspecStorage(f"memory://{uuid.uuid4().hex}/flows")
@@ -48,7 +50,7 @@ class TestStorageOnAFileURL(OnFiles):
         return FsspecStorage(f"file://{tmp_path}/flows")
 
 
-class TestStorageInLayers(OnAnyFileSystem):
+class TestStorageInLayers(InMemory):
     @pytest.fixture
     def storage(self, monkeypatch: pytest.MonkeyPatch) -> Storage:
         monkeypatch.setenv("PENSTOCK_SECRETS__KEY", Fernet.generate_key().decode())
