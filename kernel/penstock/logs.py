@@ -1,7 +1,8 @@
 """Logs: structlog over the standard library's handlers.
 
 A script sees readable lines on a terminal and one JSON object a line elsewhere, unless the program has set up
-logging itself: then penstock's records go through the handlers that are there.
+logging itself: then penstock's records go through the handlers that are there. Handlers that are set up after the
+first record belong on the logger `penstock`, as its records go no further then.
 """
 
 import logging

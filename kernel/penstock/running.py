@@ -126,11 +126,10 @@ def _drive(flow: "Flow", board: Board, pool: "AbstractContextManager[futures.Exe
 
 def _settled(flow: "Flow", state: State) -> State:
     """Return *state*, or what the flow's terminal state handler puts in its place, with the states of all tasks."""
-    if flow.terminal_state_handler is None:
+    if (handler := flow.terminal_state_handler) is None:
         return state
     reference = [state.result[task] for task in flow.reference_tasks()]
     ends = {child for one in reference for child in (one.map_states if isinstance(one, Mapped) else (one,))}
-    handler = flow.terminal_state_handler
     new = asked([lambda _, _old, end: handler(flow, end, ends)], flow, state, state, what="The terminal state handler")
     new.result = new.result if new.result is not None else state.result
     return new

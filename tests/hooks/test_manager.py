@@ -290,7 +290,7 @@ def test_an_option_that_cannot_be_data_is_an_error_that_names_its_class() -> Non
             raise NotImplementedError
 
     for ships in (object(), b"\xff"):
-        with pytest.raises(errors.SettingsError, match='An option of executor "fleet" cannot travel as data: '):
+        with pytest.raises(errors.SettingsError, match='An option of executor "fleet" cannot be data: '):
             Fleet(ships=ships).spec()
 
 

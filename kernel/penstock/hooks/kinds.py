@@ -61,8 +61,8 @@ class Kind(BaseModel, extra="forbid", validate_assignment=True, arbitrary_types_
 
         Raises SettingsError if an option holds what cannot be data.
         """
-        failure = f'An option of {self.kind} "{self.type}" cannot travel as data'
-        with errors.told_as(errors.SettingsError, failure, ValueError):  # which pydantic's errors are
+        # pydantic's errors are ValueErrors
+        with errors.told_as(errors.SettingsError, f'An option of {self.kind} "{self.type}" cannot be data', ValueError):
             options = self.model_dump(mode="json", exclude_defaults=True)
         return KindSpec(type=self.type, options=options, distribution=lookup.distribution_of(self.kind, self.type))
 
