@@ -4,6 +4,7 @@ The public names are found when they are first used, so that `import penstock` c
 """
 
 import importlib
+from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.context import context, tags
@@ -41,11 +42,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import what a public name stands for."""
+    """Import what a public name stands for; `from penstock import ...` asks for each module first."""
     if name in _NAMES:
-        value = globals()[name] = getattr(importlib.import_module(_NAMES[name]), name)
-        return value
-    if name in __all__:
+        return globals().setdefault(name, getattr(importlib.import_module(_NAMES[name]), name))
+    if PathFinder.find_spec(f"penstock.{name}", __path__) is not None:
         return importlib.import_module(f"penstock.{name}")
     from penstock.hooks import lookup
 
