@@ -8,7 +8,7 @@ from typing import Any, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticCustomError, PydanticSerializationError
+from pydantic_core import PydanticCustomError
 
 from penstock import errors
 from penstock.hooks.kinds import KindSpec, Labels
@@ -69,7 +69,7 @@ class ZonedSchedule(PlannedSchedule, ABC):
     def spec(self) -> KindSpec:
         """Return this schedule as data; raises ScheduleError for parameters that JSON has no form for."""
         failure = f"The parameter_defaults of {self!r} cannot be written as JSON"
-        with errors.told_as(errors.ScheduleError, failure, PydanticSerializationError):
+        with errors.told_as(errors.ScheduleError, failure, errors.SettingsError):
             return super().spec()
 
     def _until_the_end_of_time(self, after: datetime) -> Iterator[Time]:
