@@ -157,7 +157,7 @@ class Flights:
         return work
 
     def land(self, seconds: float | None) -> Iterator[Landed]:
-        """Wait up to *seconds*, for ever if that is None, for a call to come back; take up all that are there.
+        """Wait for a call to come back, for *seconds* or until the clock lets one look up; take up all that are there.
 
         Where some wait for others to tell how long they take, it is looked at again soon.
         """
